@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io_uring: a ring per thread, reaped by the thread that waits.
+ *
+ * Of liburing only the header's prep helpers and constants are used; the ring itself is set up in uring_ring.c. An
+ * operation without a row in the prep column, without its opcode in this kernel, or with arguments the opcode cannot
+ * express, goes to the pool.
+ *
+ * Owns:    nothing but the column; rings belong to lanes.
+ * Threads: a lane's own. No locks, no completion thread.
+ * Never:   reads at the file position unless nobody else can move it (a ring does not take the kernel's position
+ *          lock), passes a length that does not fit 32 bits, leaves an SQE behind that was refused.
+ */
+#include "backends.h"
+#include "pool.h"
+#include "uring_ring.h"
+
+#include <liburing.h>
+
+/* At the position: only where the position is ours alone; a stream has none. */
+static bool at_position(const struct dftio_op *op)
+{
+	return op->flags & (DFTIO_OPF_SOLE | DFTIO_OPF_STREAM);
+}
+
+/* With an offset: only files; a ring would read a pipe and ignore the offset, the real call says ESPIPE. */
+static bool at_offset(const struct dftio_op *op)
+{
+	return (op->flags & DFTIO_OPF_FILE) && op->offset >= 0;
+}
+
+static bool prep_read(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_read(sqe, op->fd, op->arg.rw.buf, (unsigned)op->arg.rw.len, (uint64_t)-1);
+	return at_position(op) && op->arg.rw.len <= DFTIO_MAX_RW;
+}
+
+static bool prep_write(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_write(sqe, op->fd, op->arg.rw.buf, (unsigned)op->arg.rw.len, (uint64_t)-1);
+	return at_position(op) && op->arg.rw.len <= DFTIO_MAX_RW;
+}
+
+static bool prep_pread(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_read(sqe, op->fd, op->arg.rw.buf, (unsigned)op->arg.rw.len, (uint64_t)op->offset);
+	return at_offset(op) && op->arg.rw.len <= DFTIO_MAX_RW;
+}
+
+static bool prep_pwrite(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_write(sqe, op->fd, op->arg.rw.buf, (unsigned)op->arg.rw.len, (uint64_t)op->offset);
+	return at_offset(op) && op->arg.rw.len <= DFTIO_MAX_RW;
+}
+
+static bool vector_fits(const struct dftio_op *op)
+{
+	return op->arg.v.iovcnt >= 0 && op->arg.v.iovcnt <= 1024;
+}
+
+static bool prep_readv(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_readv2(sqe, op->fd, op->arg.v.iov, (unsigned)op->arg.v.iovcnt, (uint64_t)-1, op->arg.v.flags);
+	return at_position(op) && vector_fits(op);
+}
+
+/* A vector written to a stream may stop short in a ring, and what is left of a vector is not one: files only. */
+static bool prep_writev(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_writev2(sqe, op->fd, op->arg.v.iov, (unsigned)op->arg.v.iovcnt, (uint64_t)-1, op->arg.v.flags);
+	return (op->flags & DFTIO_OPF_SOLE) && vector_fits(op);
+}
+
+static bool prep_preadv(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_readv2(
+		sqe, op->fd, op->arg.v.iov, (unsigned)op->arg.v.iovcnt, (uint64_t)op->offset, op->arg.v.flags);
+	return at_offset(op) && vector_fits(op);
+}
+
+static bool prep_pwritev(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_writev2(
+		sqe, op->fd, op->arg.v.iov, (unsigned)op->arg.v.iovcnt, (uint64_t)op->offset, op->arg.v.flags);
+	return at_offset(op) && vector_fits(op);
+}
+
+static bool prep_open(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_openat(sqe, op->fd, op->arg.open.path, op->arg.open.flags, op->arg.open.mode);
+	return true;
+}
+
+static bool prep_close(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_close(sqe, op->fd);
+	return op->fd >= 0;
+}
+
+static bool prep_fsync(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_fsync(sqe, op->fd, 0);
+	return true;
+}
+
+static bool prep_fdatasync(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_fsync(sqe, op->fd, IORING_FSYNC_DATASYNC);
+	return true;
+}
+
+static bool prep_ftruncate(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_rw(DFTIO_IORING_OP_FTRUNCATE, sqe, op->fd, NULL, 0, (uint64_t)op->offset);
+	return op->offset >= 0;
+}
+
+static bool prep_sync_file_range(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_sync_file_range(
+		sqe, op->fd, (unsigned)op->arg.range.len, (uint64_t)op->offset, (int)op->arg.range.flags);
+	return op->offset >= 0 && op->arg.range.len >= 0 && op->arg.range.len <= UINT32_MAX;
+}
+
+static bool prep_accept(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_accept(sqe, op->fd, op->arg.sock.addr, op->arg.sock.addrlen, op->arg.sock.flags);
+	return true;
+}
+
+static bool prep_recv(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_recv(sqe, op->fd, op->arg.rw.buf, op->arg.rw.len, op->arg.rw.flags);
+	return op->arg.rw.len <= DFTIO_MAX_RW;
+}
+
+static bool prep_send(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_send(sqe, op->fd, op->arg.rw.buf, op->arg.rw.len, op->arg.rw.flags);
+	return op->arg.rw.len <= DFTIO_MAX_RW;
+}
+
+static bool prep_connect(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_connect(sqe, op->fd, op->arg.sock.addr, op->arg.sock.len);
+	return true;
+}
+
+/* With a time limit it would take two linked entries: the pool's poll(2) says it in one. */
+static bool prep_poll(struct io_uring_sqe *sqe, const struct dftio_op *op)
+{
+	io_uring_prep_poll_add(sqe, op->fd, (unsigned short)op->arg.poll.events);
+	return op->arg.poll.timeout_ms < 0 && op->fd >= 0;
+}
+
+static bool (*const prep[DFTIO_OP_MAX_])(struct io_uring_sqe *, const struct dftio_op *) = {
+	[DFTIO_OP_READ] = prep_read,
+	[DFTIO_OP_WRITE] = prep_write,
+	[DFTIO_OP_PREAD] = prep_pread,
+	[DFTIO_OP_PWRITE] = prep_pwrite,
+	[DFTIO_OP_READV] = prep_readv,
+	[DFTIO_OP_WRITEV] = prep_writev,
+	[DFTIO_OP_PREADV] = prep_preadv,
+	[DFTIO_OP_PWRITEV] = prep_pwritev,
+	[DFTIO_OP_OPEN] = prep_open,
+	[DFTIO_OP_CLOSE] = prep_close,
+	[DFTIO_OP_FSYNC] = prep_fsync,
+	[DFTIO_OP_FDATASYNC] = prep_fdatasync,
+	[DFTIO_OP_FTRUNCATE] = prep_ftruncate,
+	[DFTIO_OP_SYNC_FILE_RANGE] = prep_sync_file_range,
+	[DFTIO_OP_ACCEPT] = prep_accept,
+	[DFTIO_OP_RECV] = prep_recv,
+	[DFTIO_OP_SEND] = prep_send,
+	[DFTIO_OP_CONNECT] = prep_connect,
+	[DFTIO_OP_POLL] = prep_poll,
+};
+
+static int drain(struct uring *r)
+{
+	struct io_uring_cqe cqe;
+	int n = 0;
+
+	while (uring_pop(r, &cqe)) {
+		if (!cqe.user_data)
+			continue; /* of an attempt that was given up */
+		dftio__op_complete((struct dftio_op *)(uintptr_t)cqe.user_data, cqe.res);
+		n++;
+	}
+	return n;
+}
+
+static int uring_submit(struct dftio_lane *lane, struct dftio_op *op)
+{
+	struct uring *r = lane->impl;
+	struct io_uring_sqe *sqe;
+	int error;
+
+	if (!prep[op->code])
+		return dftio__pool_submit(op);
+	sqe = uring_next_sqe(r);
+	if (!sqe)
+		return -EAGAIN;
+	if (!prep[op->code](sqe, op) || !uring_has_opcode(sqe->opcode))
+		return dftio__pool_submit(op);
+	sqe->user_data = (uintptr_t)op;
+	op->carrier = DFTIO_BY_BACKEND;
+	dftio__op_set_state(op, DFTIO_OPS_LANE);
+	error = uring_push(r);
+	if (error < 0) {
+		dftio__op_set_state(op, DFTIO_OPS_READY);
+		return error;
+	}
+	drain(r);
+	return 0;
+}
+
+static int uring_reap(struct dftio_lane *lane, int timeout_ms)
+{
+	struct uring *r = lane->impl;
+	int n = drain(r);
+
+	if (n > 0)
+		return n;
+	(void)uring_wait(r, timeout_ms);
+	return drain(r);
+}
+
+static int64_t uring_attempt(struct dftio_lane *lane, struct dftio_op *op)
+{
+	struct uring *r = lane->impl;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe cqe;
+
+	if (unlikely(!uring_is_idle(r) || op->arg.rw.len > DFTIO_MAX_RW || op->offset < 0))
+		return -EAGAIN;
+	sqe = uring_next_sqe(r);
+	io_uring_prep_read(sqe, op->fd, op->arg.rw.buf, (unsigned)op->arg.rw.len, (uint64_t)op->offset);
+	sqe->rw_flags = RWF_NOWAIT;
+	if (unlikely(uring_push(r) < 0))
+		return -EAGAIN;
+	/* It never waits, so its completion is there, or is but a turn of the kernel's task work away. */
+	while (unlikely(!uring_pop(r, &cqe)))
+		if (uring_wait(r, -1) < 0)
+			return -EAGAIN;
+	return cqe.res;
+}
+
+/* What the prep column has no row for goes to the pool, which needs no ring. */
+static bool uring_needs_lane(const struct dftio_op *op)
+{
+	return prep[op->code];
+}
+
+static int uring_open_lane(struct dftio_lane *lane)
+{
+	return uring_open((struct uring **)&lane->impl);
+}
+
+static void uring_close_lane(struct dftio_lane *lane)
+{
+	uring_close(lane->impl);
+}
+
+static void uring_drop_lane(struct dftio_lane *lane)
+{
+	uring_drop(lane->impl);
+}
+
+const struct dftio_backend_ops dftio__backend_uring = {
+	.name = "io_uring",
+	.long_name = "IO_URING",
+	.probe = uring_probe,
+	.needs_lane = uring_needs_lane,
+	.open = uring_open_lane,
+	.close = uring_close_lane,
+	.drop = uring_drop_lane,
+	.submit = uring_submit,
+	.reap = uring_reap,
+	.attempt = uring_attempt,
+};

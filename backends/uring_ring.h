@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* One io_uring: set up, pushed to, popped from, torn down. Single owner; knows nothing of operations. */
+#pragma once
+
+#include "backend.h"
+
+/* What Debian 12's header does not know yet; whether the kernel does is probed. */
+#define DFTIO_IORING_OP_FTRUNCATE 55 /* 6.9 */
+
+struct uring;
+struct io_uring_sqe;
+struct io_uring_cqe;
+
+bool uring_probe(struct dftio_probe *p);
+
+/* Opens a ring for the calling thread, with DFTIO_QUEUE_DEPTH entries or as many as memory allows. 0 or -errno. */
+int uring_open(struct uring **out);
+void uring_close(struct uring *r);
+
+/* In a forked child: gives back the memory of a ring that is the parent's. */
+void uring_drop(struct uring *r);
+
+/* Whether the kernel has this opcode. Valid once a ring was opened. */
+bool uring_has_opcode(uint8_t opcode);
+
+/* The next free entry, zeroed; NULL when the queue is full. Not queued until uring_push. */
+struct io_uring_sqe *uring_next_sqe(struct uring *r);
+
+/*
+ * Queues that entry and enters the kernel. 0 when it was taken, or stays queued because the kernel is short of
+ * something (it goes in with the next entry or wait). -errno when it was refused: then it is queued no longer.
+ */
+int uring_push(struct uring *r);
+
+/*
+ * Enters the kernel for completions: at most timeout_ms for the first (0: does not wait, negative: no limit).
+ * Returns 0, also when the time ran out or a handler ran: the caller looks at what came, and at its own clock.
+ * -errno when the ring does not answer any more.
+ */
+int uring_wait(struct uring *r, int timeout_ms);
+
+/* Takes one completion. */
+bool uring_pop(struct uring *r, struct io_uring_cqe *out);
+
+/* Nothing queued, in flight or unreaped. */
+bool uring_is_idle(const struct uring *r);
+
+/* For `dftio info`: the names of what this kernel's rings have, from the ladder that setup climbs down. */
+const char *uring_describe(void);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine: the choice of the backend, the threads' lanes, and the wait.
+ *
+ * Owns:    the choice. Lanes belong to their threads.
+ * Threads: any. The choice is published by one compare-and-swap: threads that probe at once come to the same answer
+ *          and one of them says it. No locks.
+ * Never:   loses an operation: what no backend takes is carried out in place. Never leaves signals blocked.
+ */
+#include "engine.h"
+#include "config.h"
+#include "fdinfo.h"
+#include "life.h"
+#include "log.h"
+#include "pool.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+/* How long a wait goes on before it looks for a signal that should end the process. */
+#define TICK_MS 200
+
+extern const struct dftio_backend_ops dftio__backend_sync;
+
+static _Atomic(const struct dftio_backend_ops *) chosen;
+static char why[256] = "nothing has been routed yet";
+
+static const struct dftio_backend_ops *find_backend(const char *name)
+{
+	for (size_t i = 0; dftio__backends[i]; i++)
+		if (strcmp(dftio__backends[i]->name, name) == 0)
+			return dftio__backends[i];
+	return NULL;
+}
+
+static const struct dftio_backend_ops *choose_named(char *text, size_t size)
+{
+	const struct dftio_backend_ops *be = find_backend(dftio__config.backend);
+	struct dftio_probe p = { 0 };
+
+	if (be && be->probe(&p)) {
+		snprintf(text, size, "asked for by DFTIO_BACKEND");
+		return be;
+	}
+	if (!be)
+		snprintf(p.reason, sizeof(p.reason), "not built for this system");
+	snprintf(text, size, "DFTIO_BACKEND=%s cannot start: %s", dftio__config.backend, p.reason);
+	return &dftio__backend_sync;
+}
+
+static const struct dftio_backend_ops *choose_best(char *text, size_t size)
+{
+	char first[160] = "";
+
+	for (size_t i = 0; dftio__backends[i]; i++) {
+		struct dftio_probe p = { 0 };
+
+		if (dftio__backends[i]->probe(&p)) {
+			if (i == 0)
+				snprintf(text, size, "the best that starts here");
+			else
+				snprintf(text, size, "the best that starts here; %s does not: %s",
+					dftio__backends[0]->name, first);
+			return dftio__backends[i];
+		}
+		if (i == 0)
+			memcpy(first, p.reason, sizeof(first));
+	}
+	snprintf(text, size, "no other backend starts here");
+	return &dftio__backend_sync;
+}
+
+static const struct dftio_backend_ops *choose(void)
+{
+	const struct dftio_backend_ops *be, *none = NULL;
+	char text[sizeof(why)];
+	bool failed;
+
+	be = dftio__config.backend_forced ? choose_named(text, sizeof(text)) : choose_best(text, sizeof(text));
+	failed = dftio__config.backend_forced && strcmp(be->name, dftio__config.backend) != 0;
+	if (!dftio__life_is_owner())
+		return be;
+	if (!atomic_compare_exchange_strong(&chosen, &none, be))
+		return none;
+	memcpy(why, text, sizeof(why));
+	if (failed)
+		dftio__log(DFTIO_LOG_WARN, "%s; the real calls are made instead", text);
+	else
+		dftio__log(DFTIO_LOG_INFO, "backend %s: %s", be->name, text);
+	return be;
+}
+
+const struct dftio_backend_ops *dftio__engine_backend(void)
+{
+	const struct dftio_backend_ops *be = load_acquire(&chosen);
+
+	return likely(be) ? be : choose();
+}
+
+const char *dftio__engine_backend_now(void)
+{
+	const struct dftio_backend_ops *be = load_acquire(&chosen);
+
+	return be ? be->name : "none";
+}
+
+const char *dftio__engine_why(void)
+{
+	return why;
+}
+
+void dftio__engine_reset(void)
+{
+	struct dftio_thread *t = dftio__thread();
+
+	if (t)
+		dftio__engine_close_lane(&t->lane);
+	atomic_store(&chosen, NULL);
+}
+
+void dftio__engine_close_lane(struct dftio_lane *lane)
+{
+	if (lane->impl)
+		dftio__engine_backend()->close(lane);
+	lane->impl = NULL;
+	lane->failed = 0;
+}
+
+void dftio__engine_drop_lane(struct dftio_lane *lane)
+{
+	if (lane->impl)
+		dftio__engine_backend()->drop(lane);
+	lane->impl = NULL;
+	lane->failed = 0;
+}
+
+/* The calling thread's lane, open; NULL when this thread can have none. */
+static struct dftio_lane *my_lane(const struct dftio_backend_ops *be)
+{
+	struct dftio_thread *t = dftio__thread();
+	int r;
+
+	if (!t || t->lane.failed)
+		return NULL;
+	if (likely(t->lane.impl))
+		return &t->lane;
+	/* What a vfork child opened would stay behind in its parent's memory. */
+	if (!dftio__life_is_owner())
+		return NULL;
+	r = be->open(&t->lane);
+	if (r == 0)
+		return &t->lane;
+	t->lane.failed = 1;
+	dftio__log(DFTIO_LOG_INFO, "%s: this thread gets none of its own (%s) and uses the pool", be->name,
+		strerror(-r));
+	return NULL;
+}
+
+/* What kind of descriptor it is, when the submitter does not know: streams are waited for, files are not. */
+static void classify(struct dftio_op *op)
+{
+	unsigned traits = dftio__op_desc(op)->traits;
+	enum dftio_fd_kind kind;
+
+	if (!(traits & (DFTIO_T_IN | DFTIO_T_OUT)) || (op->flags & (DFTIO_OPF_FILE | DFTIO_OPF_STREAM)))
+		return;
+	kind = dftio__fd_classify(op->fd, false);
+	if (kind == DFTIO_FD_DISK || kind == DFTIO_FD_MEM) {
+		op->flags |= DFTIO_OPF_FILE;
+		return;
+	}
+	op->flags |= DFTIO_OPF_STREAM;
+	if (!(dftio__sys.fcntl(op->fd, F_GETFL, 0) & O_NONBLOCK))
+		op->flags |= DFTIO_OPF_WAITS;
+}
+
+static void perform_in_place(struct dftio_op *op)
+{
+	op->carrier = DFTIO_BY_INLINE;
+	dftio__op_complete(op, dftio__op_perform(op));
+}
+
+void dftio__engine_submit(struct dftio_op *op)
+{
+	const struct dftio_backend_ops *be = dftio__engine_backend();
+	struct dftio_lane *lane = NULL;
+	int saved = errno, r;
+	bool wants_lane;
+
+	classify(op);
+	wants_lane = be->needs_lane && be->needs_lane(op);
+	if (wants_lane)
+		lane = my_lane(be);
+	if (wants_lane && !lane)
+		r = dftio__pool_submit(op);
+	else
+		while ((r = be->submit(lane, op)) == -EAGAIN && lane && be->reap(lane, TICK_MS) >= 0)
+			;
+	if (r < 0)
+		perform_in_place(op);
+	errno = saved;
+}
+
+/*
+ * Errors that say something about the way rather than about the file, or whose side effect (SIGXFSZ) must come to the
+ * calling thread. They leave nothing behind, so the same question put to the kernel in place gets its own words.
+ */
+static bool is_about_the_way(const struct dftio_op *op)
+{
+	static const int errors[] = { EAGAIN, EINTR, ECANCELED, EINVAL, EOPNOTSUPP, ENOSYS, EBADF, EFAULT, ENOMEM,
+		EFBIG };
+
+	if (op->carrier == DFTIO_BY_POOL)
+		return op->res == -EFBIG;
+	if (op->carrier != DFTIO_BY_BACKEND)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+		if (op->res == -errors[i])
+			return true;
+	return false;
+}
+
+/* A blocking write to a stream returns when all is written; a ring or a reactor may return sooner. */
+static bool has_more_to_write(const struct dftio_op *op)
+{
+	return op->carrier == DFTIO_BY_BACKEND && (op->flags & DFTIO_OPF_WAITS) && op->res > 0 &&
+		(op->code == DFTIO_OP_WRITE || op->code == DFTIO_OP_SEND) && !(op->arg.rw.flags & MSG_DONTWAIT) &&
+		(size_t)op->res < op->arg.rw.len;
+}
+
+static void wait_once(struct dftio_op *op, const struct dftio_sigs *sigs)
+{
+	const struct dftio_backend_ops *be = dftio__engine_backend();
+
+	while (dftio__op_state(op) == DFTIO_OPS_LANE) {
+		if (be->reap(&dftio__thread()->lane, TICK_MS) == 0 && sigs)
+			dftio__sigs_let_fatal(sigs);
+	}
+	while (!dftio__waiter_done(op->waiter)) {
+		if (!dftio__waiter_wait(op->waiter, TICK_MS) && sigs)
+			dftio__sigs_let_fatal(sigs);
+	}
+}
+
+int64_t dftio__engine_wait(struct dftio_op *op, const struct dftio_sigs *sigs)
+{
+	for (;;) {
+		wait_once(op, sigs);
+		if (!has_more_to_write(op))
+			break;
+		op->done += (size_t)op->res;
+		op->arg.rw.buf = (char *)op->arg.rw.buf + op->res;
+		op->arg.rw.len -= (size_t)op->res;
+		dftio__waiter_init_futex(op->waiter);
+		dftio__op_set_state(op, DFTIO_OPS_READY);
+		dftio__engine_submit(op);
+	}
+	if (unlikely(op->res < 0) && op->done == 0 && is_about_the_way(op)) {
+		op->carrier = DFTIO_BY_INLINE;
+		op->res = dftio__op_perform(op);
+	}
+	if (op->done)
+		op->res = (int64_t)op->done + (op->res > 0 ? op->res : 0);
+	return op->res;
+}
+
+int64_t dftio__engine_run(struct dftio_op *op)
+{
+	struct dftio_waiter w;
+	struct dftio_sigs s;
+	int saved = errno;
+
+	/* A vfork child has its own descriptors and our threads have its parent's: only its own calls are right. */
+	if (!dftio__life_is_owner()) {
+		op->res = dftio__op_perform(op);
+		errno = saved;
+		return op->res;
+	}
+	dftio__waiter_init_futex(&w);
+	op->waiter = &w;
+	dftio__sigs_block(&s);
+	dftio__tls.busy++;
+	dftio__engine_submit(op);
+	dftio__engine_wait(op, &s);
+	dftio__tls.busy--;
+	dftio__sigs_restore(&s);
+	errno = saved;
+	return op->res;
+}
+
+int64_t dftio__engine_attempt(struct dftio_op *op)
+{
+	const struct dftio_backend_ops *be = dftio__engine_backend();
+	struct dftio_lane *lane;
+	int64_t res = -EAGAIN;
+	int saved = errno;
+
+	if (!be->attempt)
+		return -EAGAIN;
+	dftio__life_check();
+	dftio__tls.busy++;
+	lane = my_lane(be);
+	if (likely(lane))
+		res = be->attempt(lane, op);
+	dftio__tls.busy--;
+	errno = saved;
+	return res;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One operation: what to do, on what, and what came of it.
+ *
+ * Caller-owned and intrusive: nothing is allocated for it, it may live on a stack. From submit until it is done the
+ * engine owns it, its buffer and its descriptor; it is completed exactly once.
+ */
+#pragma once
+
+#include "sys.h"
+#include "waiter.h"
+
+enum dftio_op_code {
+	DFTIO_OP_INVALID = 0, /* zeroed memory is no operation */
+#define DFTIO_OP(code, verb, traits) DFTIO_OP_##code,
+#include "op_list.h"
+#undef DFTIO_OP
+	DFTIO_OP_MAX_
+};
+
+enum dftio_traits {
+	DFTIO_T_FD = 1 << 0,        /* works on op->fd */
+	DFTIO_T_IN = 1 << 1,        /* may wait for the descriptor to become readable */
+	DFTIO_T_OUT = 1 << 2,       /* ... or writable */
+	DFTIO_T_MOVES_POS = 1 << 3, /* moves the file position, which the kernel guards and a ring does not */
+	DFTIO_T_VECTOR = 1 << 4,    /* has an iovec */
+	DFTIO_T_MAY_WAIT = 1 << 5,  /* may wait for ever whatever the descriptor is */
+	DFTIO_T_ONCE = 1 << 6,      /* a failure consumes the error (fsync): never asked for again */
+};
+
+enum dftio_op_state {
+	DFTIO_OPS_INVALID = 0,
+	DFTIO_OPS_READY,  /* initialised; the caller's */
+	DFTIO_OPS_LANE,   /* with the submitting thread's own lane, which that thread must reap */
+	DFTIO_OPS_POOL,   /* with a pool thread, which wakes the waiter */
+	DFTIO_OPS_DONE,   /* `res` is final; the caller's again */
+};
+
+enum dftio_op_flags {
+	DFTIO_OPF_FILE = 1 << 0,   /* verified by the submitter: a regular file or block device */
+	DFTIO_OPF_STREAM = 1 << 1, /* verified: anything else */
+	DFTIO_OPF_SOLE = 1 << 2,   /* nobody else can move the file position meanwhile */
+	DFTIO_OPF_WAITS = 1 << 3,  /* blocking descriptor: the operation waits until it is ready */
+};
+
+enum dftio_op_carrier { DFTIO_BY_INLINE, DFTIO_BY_BACKEND, DFTIO_BY_POOL, DFTIO_BY_MAX_ };
+
+struct dftio_op {
+	uint8_t code;
+	_Atomic uint8_t state; /* relaxed: who may look at it follows from what it says */
+	uint8_t flags;
+	uint8_t carrier; /* who carried it out, for the statistics */
+	int fd;
+	int64_t res;    /* bytes, descriptor, offset or 0; or -errno */
+	int64_t offset; /* offset, or a length for ftruncate */
+	struct dftio_waiter *waiter;
+	struct dftio_op *next; /* whoever owns it links it */
+	size_t done;           /* bytes of a blocking write that went before, on a stream */
+	union {
+		struct {
+			void *buf;
+			size_t len;
+			int flags; /* MSG_* */
+		} rw;
+		struct {
+			const struct iovec *iov;
+			int iovcnt;
+			int flags; /* RWF_* */
+		} v;
+		struct {
+			const char *path;
+			int flags;
+			mode_t mode;
+		} open;
+		struct {
+			int64_t *in_off;
+			int64_t *out_off;
+			size_t len;
+			int in;
+			unsigned flags;
+		} copy;
+		struct {
+			int64_t len;
+			unsigned flags;
+		} range;
+		struct {
+			struct sockaddr *addr;
+			socklen_t *addrlen;
+			socklen_t len;
+			int flags;
+		} sock;
+		struct {
+			int whence;
+		} seek;
+		struct {
+			struct stat *st;
+		} stat;
+		struct {
+			short events;
+			int timeout_ms;
+		} poll;
+		struct {
+			int64_t sec, nsec;
+		} sleep;
+	} arg;
+	uint64_t scratch[2]; /* the carrying backend's own */
+};
+
+_Static_assert(sizeof(struct dftio_op) <= 128, "an operation fits two cache lines");
+
+struct dftio_op_desc {
+	const char *name;
+	unsigned traits;
+	int64_t (*perform)(const struct dftio_op *op); /* the real call, in place: result or -errno */
+};
+
+extern DFTIO_PRIVATE_API const struct dftio_op_desc dftio__op_descs[DFTIO_OP_MAX_];
+
+static inline const struct dftio_op_desc *dftio__op_desc(const struct dftio_op *op)
+{
+	return &dftio__op_descs[op->code];
+}
+
+static inline int64_t dftio__op_perform(const struct dftio_op *op)
+{
+	return dftio__op_desc(op)->perform(op);
+}
+
+/* The one setter of the state. */
+static inline void dftio__op_set_state(struct dftio_op *op, enum dftio_op_state state)
+{
+	store_relaxed(&op->state, (uint8_t)state);
+}
+
+static inline enum dftio_op_state dftio__op_state(const struct dftio_op *op)
+{
+	return (enum dftio_op_state)load_relaxed(&op->state);
+}
+
+static inline bool dftio__op_is_pollable(const struct dftio_op *op)
+{
+	return dftio__op_desc(op)->traits & (DFTIO_T_IN | DFTIO_T_OUT);
+}
+
+/* Ends an operation: called by its carrier, exactly once. After it returns the operation may be gone. */
+void dftio__op_complete(struct dftio_op *op, int64_t res);
+
+/* Makes an operation of `code` on `fd`, ready to submit; the caller fills `arg`. */
+static inline void dftio__op_init(struct dftio_op *op, enum dftio_op_code code, int fd)
+{
+	op->code = (uint8_t)code;
+	op->flags = 0;
+	op->carrier = DFTIO_BY_INLINE;
+	op->fd = fd;
+	op->res = 0;
+	op->offset = 0;
+	op->waiter = NULL;
+	op->next = NULL;
+	op->done = 0;
+	dftio__op_set_state(op, DFTIO_OPS_READY);
+}
+
+static inline void dftio__op_init_rw(
+	struct dftio_op *op, enum dftio_op_code code, int fd, const void *buf, size_t len, int64_t offset)
+{
+	dftio__op_init(op, code, fd);
+	op->arg.rw.buf = (void *)(uintptr_t)buf;
+	op->arg.rw.len = len;
+	op->arg.rw.flags = 0;
+	op->offset = offset;
+}
+
+static inline void dftio__op_init_v(struct dftio_op *op, enum dftio_op_code code, int fd, const struct iovec *iov,
+	int iovcnt, int64_t offset, int flags)
+{
+	dftio__op_init(op, code, fd);
+	op->arg.v.iov = iov;
+	op->arg.v.iovcnt = iovcnt;
+	op->arg.v.flags = flags;
+	op->offset = offset;
+}

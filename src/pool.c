@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool of threads that make real calls.
+ *
+ * A worker that finds nothing to do parks on a futex of its own, last in first out, so that the warm ones are used
+ * and the cold ones go: ten seconds of idleness end a worker. A submission wakes a parked worker, or makes one while
+ * there are fewer than the cap.
+ *
+ * Owns:    the queues and the workers. Not the operations: their waiters are woken, nothing else of them is kept.
+ * Threads: the workers, created by submissions; all application signals blocked in them, libc's own two open (its
+ *          set*id functions wait for every thread to answer).
+ * Locks:   pool.lock, never held while an operation is carried out, completed, or a thread is created.
+ * Never:   calls an allocator itself (pthread_create does, at a submission, not per operation).
+ */
+#include "pool.h"
+#include "config.h"
+#include "futex.h"
+#include "log.h"
+#include "sys.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#define IDLE_MS      10000
+#define WORKER_STACK ((size_t)256 * 1024)
+
+enum { QUICK, SLOW, CLASSES };
+
+struct worker {
+	_Atomic uint32_t parked;
+	struct worker *next_idle;
+};
+
+static struct pool {
+	struct dftio_lock lock;
+	struct {
+		struct dftio_op *head, **tail;
+	} queue[CLASSES];
+	struct worker *idle;
+	unsigned threads;
+	unsigned slow_running;
+	bool said_no_thread;
+} pool;
+
+static int class_of(const struct dftio_op *op)
+{
+	if (op->flags & DFTIO_OPF_FILE)
+		return QUICK;
+	return dftio__op_desc(op)->traits & (DFTIO_T_MAY_WAIT | DFTIO_T_IN | DFTIO_T_OUT) ? SLOW : QUICK;
+}
+
+static unsigned slow_max(void)
+{
+	unsigned cap = dftio__config.pool_max;
+
+	return cap - (cap >= 8 ? cap / 4 : 1);
+}
+
+static void enqueue(struct dftio_op *op, int class)
+{
+	if (!pool.queue[class].head)
+		pool.queue[class].tail = &pool.queue[class].head;
+	op->next = NULL;
+	*pool.queue[class].tail = op;
+	pool.queue[class].tail = &op->next;
+}
+
+static void unqueue(struct dftio_op *op, int class)
+{
+	struct dftio_op **p = &pool.queue[class].head;
+
+	while (*p && *p != op)
+		p = &(*p)->next;
+	if (!*p)
+		return;
+	*p = op->next;
+	if (!op->next)
+		pool.queue[class].tail = p;
+}
+
+static struct dftio_op *take(int *class)
+{
+	struct dftio_op *op;
+
+	*class = pool.queue[QUICK].head || pool.slow_running >= slow_max() ? QUICK : SLOW;
+	op = pool.queue[*class].head;
+	if (op)
+		pool.queue[*class].head = op->next;
+	return op;
+}
+
+static void carry_out(struct dftio_op *op)
+{
+	op->carrier = DFTIO_BY_POOL;
+	dftio__op_complete(op, dftio__op_perform(op));
+}
+
+/* Parks until a submission takes it off the idle list. False when nobody came: it is off the list and shall end. */
+static bool park(struct worker *self)
+{
+	store_relaxed(&self->parked, 1);
+	self->next_idle = pool.idle;
+	pool.idle = self;
+	dftio__unlock(&pool.lock);
+	while (load_acquire(&self->parked)) {
+		if (dftio__futex_wait(&self->parked, 1, IDLE_MS) == -ETIMEDOUT)
+			break;
+	}
+	dftio__lock(&pool.lock);
+	if (!load_acquire(&self->parked))
+		return true;
+	for (struct worker **p = &pool.idle; *p; p = &(*p)->next_idle) {
+		if (*p == self) {
+			*p = self->next_idle;
+			break;
+		}
+	}
+	return false;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker self = { 0 };
+	struct dftio_op *op;
+	uint64_t internal = UINT64_C(3) << 31; /* signals 32 and 33: libc's, for cancellation and set*id */
+	int class;
+
+	(void)arg;
+	syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &internal, NULL, sizeof(internal));
+	prctl(PR_SET_NAME, "dftio-pool");
+	dftio__lock(&pool.lock);
+	for (;;) {
+		op = take(&class);
+		if (!op) {
+			if (park(&self))
+				continue;
+			/* Something may have been queued between the time-out and the lock. */
+			op = take(&class);
+			if (!op)
+				break;
+		}
+		pool.slow_running += class == SLOW;
+		dftio__unlock(&pool.lock);
+		carry_out(op);
+		dftio__lock(&pool.lock);
+		pool.slow_running -= class == SLOW;
+	}
+	pool.threads--;
+	dftio__unlock(&pool.lock);
+	return NULL;
+}
+
+static int make_worker(void)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	pthread_t t;
+	int r;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, WORKER_STACK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = dftio__sys.thread_create(&t, &attr, worker_main, NULL);
+	if (r == EINVAL) {
+		/* A program with much static thread-local data needs more than we ask for: libc's default then. */
+		pthread_attr_destroy(&attr);
+		pthread_attr_init(&attr);
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+		r = dftio__sys.thread_create(&t, &attr, worker_main, NULL);
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return r;
+}
+
+/* A thread was refused. Whether the operation can stay queued, because there are others to carry it out. */
+static bool keep_queued(struct dftio_op *op, int class, int error)
+{
+	bool others, first;
+
+	dftio__lock(&pool.lock);
+	pool.threads--;
+	others = pool.threads > 0;
+	if (!others)
+		unqueue(op, class);
+	first = !pool.said_no_thread;
+	pool.said_no_thread = true;
+	dftio__unlock(&pool.lock);
+	if (first)
+		dftio__log(DFTIO_LOG_INFO, "no thread for the pool: %s; the real calls are made where there is none",
+			strerror(error));
+	return others;
+}
+
+int dftio__pool_submit(struct dftio_op *op)
+{
+	int class = class_of(op), r;
+	struct worker *w;
+	bool grow;
+
+	dftio__op_set_state(op, DFTIO_OPS_POOL);
+	dftio__lock(&pool.lock);
+	enqueue(op, class);
+	w = pool.idle;
+	if (w) {
+		/* Under the lock: from the moment it sees the word the worker may end, and its stack with it. */
+		pool.idle = w->next_idle;
+		store_release(&w->parked, 0);
+	}
+	grow = !w && pool.threads < dftio__config.pool_max;
+	pool.threads += grow;
+	dftio__unlock(&pool.lock);
+	if (w)
+		dftio__futex_wake(&w->parked, 1); /* to an address, not to an object */
+	if (!grow)
+		return 0;
+	r = make_worker();
+	if (r == 0 || keep_queued(op, class, r))
+		return 0;
+	dftio__op_set_state(op, DFTIO_OPS_READY);
+	return -EAGAIN;
+}
+
+void dftio__pool_reborn(void)
+{
+	memset(&pool, 0, sizeof(pool));
+}
+
+unsigned dftio__pool_threads(void)
+{
+	unsigned n;
+
+	dftio__lock(&pool.lock);
+	n = pool.threads;
+	dftio__unlock(&pool.lock);
+	return n;
+}

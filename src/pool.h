@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool: threads that make real calls for others. Elastic and capped.
+ *
+ * Two classes share the cap: what may wait for ever (an accept, a read from a pipe) never takes the last threads, so
+ * that it cannot keep file I/O from moving.
+ */
+#pragma once
+
+#include "op.h"
+
+/*
+ * Takes a READY operation (then POOL) and carries it out on a pool thread; its waiter is woken. Returns 0; or -EAGAIN
+ * when there is no thread and none can be made: the operation still is the caller's. Signals blocked by the caller.
+ */
+int dftio__pool_submit(struct dftio_op *op);
+
+/* In a forked child: there are no threads. */
+void dftio__pool_reborn(void);
+
+/* Threads that exist now, for tests and reports. */
+DFTIO_PRIVATE_API unsigned dftio__pool_threads(void);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one list of real calls: DFTIO_SYS(result, name, parameters).
+ *
+ * Everything in the core, the backends and the preload's bodies reaches the kernel through a pointer made from this
+ * list. No include guard: it is included once per use.
+ */
+DFTIO_SYS(ssize_t, read, (int fd, void *buf, size_t len))
+DFTIO_SYS(ssize_t, write, (int fd, const void *buf, size_t len))
+DFTIO_SYS(ssize_t, pread, (int fd, void *buf, size_t len, int64_t offset))
+DFTIO_SYS(ssize_t, pwrite, (int fd, const void *buf, size_t len, int64_t offset))
+DFTIO_SYS(ssize_t, readv, (int fd, const struct iovec *iov, int iovcnt))
+DFTIO_SYS(ssize_t, writev, (int fd, const struct iovec *iov, int iovcnt))
+DFTIO_SYS(ssize_t, preadv, (int fd, const struct iovec *iov, int iovcnt, int64_t offset))
+DFTIO_SYS(ssize_t, pwritev, (int fd, const struct iovec *iov, int iovcnt, int64_t offset))
+DFTIO_SYS(ssize_t, preadv2, (int fd, const struct iovec *iov, int iovcnt, int64_t offset, int flags))
+DFTIO_SYS(ssize_t, pwritev2, (int fd, const struct iovec *iov, int iovcnt, int64_t offset, int flags))
+DFTIO_SYS(int, openat, (int dirfd, const char *path, int flags, mode_t mode))
+DFTIO_SYS(int, close, (int fd))
+DFTIO_SYS(int, fsync, (int fd))
+DFTIO_SYS(int, fdatasync, (int fd))
+DFTIO_SYS(int, ftruncate, (int fd, int64_t length))
+DFTIO_SYS(int, fstat, (int fd, struct stat *st))
+DFTIO_SYS(int64_t, lseek, (int fd, int64_t offset, int whence))
+DFTIO_SYS(ssize_t, sendfile, (int out, int in, int64_t *offset, size_t len))
+DFTIO_SYS(ssize_t, copy_file_range, (int in, int64_t *in_off, int out, int64_t *out_off, size_t len, unsigned flags))
+DFTIO_SYS(int, sync_file_range, (int fd, int64_t offset, int64_t len, unsigned flags))
+DFTIO_SYS(int, accept4, (int fd, struct sockaddr *addr, socklen_t *addrlen, int flags))
+DFTIO_SYS(ssize_t, recv, (int fd, void *buf, size_t len, int flags))
+DFTIO_SYS(ssize_t, send, (int fd, const void *buf, size_t len, int flags))
+DFTIO_SYS(int, connect, (int fd, const struct sockaddr *addr, socklen_t addrlen))
+DFTIO_SYS(int, poll, (struct pollfd *fds, nfds_t n, int timeout_ms))
+DFTIO_SYS(int, nanosleep, (const struct timespec *req, struct timespec *rem))
+DFTIO_SYS(int, fcntl, (int fd, int cmd, long arg))
+DFTIO_SYS(int, fstatfs, (int fd, struct statfs *st))
+DFTIO_SYS(ssize_t, readlink, (const char *path, char *buf, size_t len))
+DFTIO_SYS(int, epoll_create1, (int flags))
+DFTIO_SYS(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *ev))
+DFTIO_SYS(int, epoll_wait, (int epfd, struct epoll_event *ev, int max, int timeout_ms))
+DFTIO_SYS(int, io_uring_setup, (unsigned entries, struct io_uring_params *p))
+DFTIO_SYS(int, io_uring_enter, (int fd, unsigned n, unsigned min, unsigned flags, const void *arg, size_t size))
+DFTIO_SYS(int, io_uring_register, (int fd, unsigned op, const void *arg, unsigned n))
+DFTIO_SYS(int, thread_create, (pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg))
