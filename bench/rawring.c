@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The peer of the io_uring backend: the shortest loop that does the same reads through a ring of its own, one at a
- *time.
+ * The peer of the io_uring backend: the shortest loop that does the same reads, or writes, through a ring of its own,
+ * one at a time.
  *
- *	rawring FILE BYTES COUNT [direct]
+ *	rawring FILE BYTES COUNT [direct|write]
  *
  * One thread, one ring, no lock. The flags are the best this kernel takes; it says which on stderr only when it had to
  * give one up. It must never do less than a correct caller would: every result is checked.
@@ -30,6 +30,7 @@ struct file {
 	uint64_t blocks;
 	uint32_t random;
 	char *buf;
+	int writes;
 };
 
 static void die(const char *what, int err)
@@ -56,12 +57,18 @@ static void make_ring(struct io_uring *ring)
 
 static void loop(struct io_uring *ring, struct file *f, long n)
 {
+	struct io_uring_sqe *sqe;
 	struct io_uring_cqe *cqe;
+	uint64_t at;
 	int err;
 
 	while (n-- > 0) {
-		io_uring_prep_read(io_uring_get_sqe(ring), f->fd, f->buf, (unsigned)f->bytes,
-			measure_block(&f->random, f->blocks) * f->bytes);
+		sqe = io_uring_get_sqe(ring);
+		at = measure_block(&f->random, f->blocks) * f->bytes;
+		if (f->writes)
+			io_uring_prep_write(sqe, f->fd, f->buf, (unsigned)f->bytes, at);
+		else
+			io_uring_prep_read(sqe, f->fd, f->buf, (unsigned)f->bytes, at);
 		err = io_uring_submit_and_wait(ring, 1);
 		if (err < 0)
 			die("submit", -err);
@@ -69,7 +76,7 @@ static void loop(struct io_uring *ring, struct file *f, long n)
 		if (err)
 			die("wait", -err);
 		if (cqe->res != (int)f->bytes)
-			die("read", cqe->res < 0 ? -cqe->res : ENODATA);
+			die("transfer", cqe->res < 0 ? -cqe->res : ENODATA);
 		io_uring_cqe_seen(ring, cqe);
 	}
 }
@@ -81,14 +88,15 @@ int main(int argc, char **argv)
 	struct stat st;
 	struct file f = {.random = 2463534242u};
 	long count = argc > 3 ? atol(argv[3]) : 0;
-	int direct = argc > 4 && !strcmp(argv[4], "direct");
+	const char *mode = argc > 4 ? argv[4] : "";
 
 	if (count < 1 || atol(argv[2]) < 1) {
-		fprintf(stderr, "usage: rawring FILE BYTES COUNT [direct]\n");
+		fprintf(stderr, "usage: rawring FILE BYTES COUNT [direct|write]\n");
 		return 2;
 	}
 	f.bytes = (size_t)atol(argv[2]);
-	f.fd = open(argv[1], O_RDONLY | (direct ? O_DIRECT : 0));
+	f.writes = !strcmp(mode, "write");
+	f.fd = open(argv[1], (f.writes ? O_RDWR : O_RDONLY) | (!strcmp(mode, "direct") ? O_DIRECT : 0));
 	if (f.fd < 0 || fstat(f.fd, &st))
 		die(argv[1], errno);
 	f.blocks = (uint64_t)st.st_size / f.bytes;
@@ -96,6 +104,7 @@ int main(int argc, char **argv)
 		die(argv[1], ENODATA);
 	if (posix_memalign((void **)&f.buf, ALIGNMENT, f.bytes))
 		die("memory", ENOMEM);
+	memset(f.buf, 'x', f.bytes);
 	make_ring(&ring);
 	loop(&ring, &f, count / 10 + 1000);
 	measure_start(&m);

@@ -270,7 +270,9 @@ def per_call(samples, name):
     cpu = statistics.median(s["cpu_ns"] for s in samples[name])
     wall = statistics.median(s["wall_ns"] for s in samples[name])
     switches = statistics.median(s["switches"] for s in samples[name])
-    return f"{name}: {cpu:.0f} ns CPU, {wall:.0f} ns wall, {switches:.2g} context switches a call"
+    threads = max(s["threads"] for s in samples[name])
+    return (f"{name}: {cpu:.0f} ns CPU, {wall:.0f} ns wall, {switches:.2g} context switches a call; "
+            f"at most {threads:g} thread{'s' * (threads > 1)}")
 
 
 def row_1(b):
@@ -339,10 +341,16 @@ def row_3_others(b):
     for op, label in (("pread", "random"), ("read", "sequential"), ("pwrite", "random")):
         for backend in BACKENDS[op == "pread":]:
             with b.part(3, f"{op}, {backend}"):
-                argv = b.loop(op, path, 4096, 40_000 if backend in ("io_uring", "sync") else 10_000)
+                count = 40_000 if backend == "sync" else 8_000
+                argv = b.loop(op, path, 4096, count)
                 env = b.ours(DFTIO_BACKEND=backend, DFTIO_ROUTE="backend")
-                s = b.interleave({"bare": (argv, b.bare()), "ours": (argv, env)}, rounds)
+                variants = {"bare": (argv, b.bare()), "ours": (argv, env)}
+                raw = b.rawring(path, count, "write") if (op, backend) == ("pwrite", "io_uring") else None
+                if raw:
+                    variants["raw ring"] = (raw, b.bare())
+                s = b.interleave(variants, rounds)
                 b.table.add(3, f"{op} 4 KiB {label}, 64 MiB file, {backend}", base_ns(s), ratio(s, "ours", "bare"),
+                            peer=("raw ring", ratio(s, "raw ring", "bare")) if raw else ("", None),
                             notes=[f"{b.how(op, argv, env)}; {per_call(s, 'ours')}"])
 
 
@@ -395,12 +403,12 @@ def row_5(b):
         with b.part(5, f"heap calls, {backend or 'default'}"):
             env = b.ours(DFTIO_BACKEND=backend, DFTIO_ROUTE="backend") if backend else b.ours()
             n = 10_000 if b.quick else 100_000
-            argv = [b.program("heap"), b.medium(), "4096", str(n)]
-            got = b.sample(argv, env)
+            argv = [b.program("heap"), b.medium(), "4096"]
+            got = b.sample([*argv, str(n)], env)
             others = ", ".join(f"{k} {v:g}" for k, v in got.items() if k != "pread")
             b.table.add(5, f"heap calls in {n} preads, {backend or 'default'}", "bare 0",
                         figure([got["pread"]], "calls"), 0,
-                        notes=[f"and in {n // 5} each of: {others}", b.how("pread", argv, env)])
+                        notes=[f"and in {n // 5} each of: {others}", b.how("pread", [*argv, "1000"], env)])
 
 
 def row_6_time(b):

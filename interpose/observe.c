@@ -11,8 +11,6 @@
  * Never:   lets a descriptor of ours be closed, replaced or copied by the program; for it they are not open.
  */
 #include "observe.h"
-#include "config.h"
-#include "engine.h"
 #include "fdinfo.h"
 #include "fdown.h"
 #include "life.h"
@@ -20,7 +18,6 @@
 #include "stats.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <linux/close_range.h>
 #include <sys/single_threaded.h>
 
@@ -36,23 +33,15 @@ static void count(enum dftio_op_code code, int64_t r)
 		dftio__route_count(code, r);
 }
 
-/*
- * Whether it matters who else can move a new file's position: for a ring only, which does not take the kernel's lock
- * on it. Then the descriptor is remembered as ours alone, until anything could have shared it.
- */
-static bool soles_matter(void)
-{
-	return dftio__route.live && dftio__config.route == DFTIO_ROUTE_BACKEND && __libc_single_threaded &&
-	       !dftio__tls.busy && dftio__engine_backend()->attempt;
-}
-
 int dftio__opened(enum dftio_op_code code, int r)
 {
 	int saved = errno;
 
 	if (r >= 0) {
 		dftio__fd_forget(r);
-		if (code == DFTIO_OP_OPEN && soles_matter() && dftio__life_is_owner())
+		/* Opened by the only thread there is, here: its position is ours alone until something could share it. */
+		if (code == DFTIO_OP_OPEN && dftio__route.soles && __libc_single_threaded && !dftio__tls.busy &&
+			dftio__life_is_owner())
 			dftio__fd_mark_sole(r);
 	}
 	count(code, r);

@@ -22,7 +22,6 @@
 #include "next.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/single_threaded.h>
 #include <sys/utsname.h>
@@ -53,6 +52,8 @@ void dftio__route_start(void)
 {
 	nowait_is_sound = kernel_answers_nowait();
 	dftio__route.counting = dftio__config.stats && !dftio__config.disabled;
+	dftio__route.soles = !dftio__config.disabled && dftio__config.route == DFTIO_ROUTE_BACKEND &&
+			     (!dftio__config.backend_forced || strcmp(dftio__config.backend, "io_uring") == 0);
 	dftio__route.live = !dftio__config.disabled;
 }
 

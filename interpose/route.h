@@ -11,6 +11,7 @@
 struct dftio_route_state {
 	bool live;     /* started, and not disabled */
 	bool counting; /* statistics are on: every call is looked at */
+	bool soles;    /* a ring may carry reads at the file position: who shares it matters */
 };
 
 extern struct dftio_route_state dftio__route;

@@ -10,6 +10,7 @@
 #include "log.h"
 
 #include <ctype.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -178,9 +179,17 @@ static void warn_unknown(const char *entry)
 	dftio__log(DFTIO_LOG_WARN, "%.200s: no such variable; ignored (see 'man dftio' for those there are)", entry);
 }
 
+/* Not sysconf, which opens and reads files. */
+static unsigned count_cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
 void dftio__config_init(void)
 {
-	unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned cpus = count_cpus();
 	const char *value;
 
 	dftio__config.pool_max = cpus > 16 ? 64 : cpus > 1 ? 4 * cpus : 4;

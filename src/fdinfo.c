@@ -19,7 +19,7 @@
 
 _Atomic uint8_t dftio__fd_hints[DFTIO_FD_MAX];
 _Atomic uint32_t dftio__fd_soles;
-static _Atomic int highest_sole;
+static _Atomic int highest; /* that was ever remembered: what is swept */
 
 /*
  * File systems without a block device of their own (st_dev major 0) that hold files all the same. What is not here is
@@ -69,6 +69,13 @@ static const struct {
 };
 
 #define FIRST_PSEUDO (ARRAY_SIZE(file_systems) - 2)
+
+static void remember(int fd, uint8_t hint)
+{
+	store_relaxed(&dftio__fd_hints[fd], hint);
+	if (fd > load_relaxed(&highest))
+		store_relaxed(&highest, fd);
+}
 
 enum dftio_fd_kind dftio__fs_kind(const struct stat *st, const struct statfs *fs, const char **fs_name)
 {
@@ -173,15 +180,24 @@ uint8_t dftio__fd_learn(int fd)
 		return hint;
 	hint |= sole;
 	if (dftio__life_is_owner())
-		store_relaxed(&dftio__fd_hints[fd], hint);
+		remember(fd, hint);
 	return hint;
+}
+
+void dftio__fd_set_bits(int fd, uint8_t set, uint8_t clear)
+{
+	uint8_t h = load_relaxed(&dftio__fd_hints[fd]);
+
+	/* A concurrent forget may be overwritten: what is written is a hint on a number still, and is checked. */
+	if (h != DFTIO_FD_UNKNOWN && dftio__life_is_owner())
+		store_relaxed(&dftio__fd_hints[fd], (uint8_t)((h | set) & ~clear));
 }
 
 void dftio__fd_forget_range(unsigned first, unsigned last)
 {
-	if (last >= DFTIO_FD_MAX)
-		last = DFTIO_FD_MAX - 1;
-	for (unsigned fd = first; fd <= last; fd++)
+	unsigned top = (unsigned)load_relaxed(&highest);
+
+	for (unsigned fd = first; fd <= last && fd <= top; fd++)
 		dftio__fd_forget((int)fd);
 }
 
@@ -189,19 +205,17 @@ void dftio__fd_mark_sole(int fd)
 {
 	if ((unsigned)fd >= DFTIO_FD_MAX)
 		return;
-	store_relaxed(&dftio__fd_hints[fd], DFTIO_FD_SOLE);
-	if (fd > load_relaxed(&highest_sole))
-		store_relaxed(&highest_sole, fd);
+	remember(fd, DFTIO_FD_SOLE);
 	store_relaxed(&dftio__fd_soles, 1);
 }
 
 void dftio__fd_forget_sole(void)
 {
-	int highest = load_relaxed(&highest_sole);
+	int top = load_relaxed(&highest);
 
 	if (!load_relaxed(&dftio__fd_soles))
 		return;
-	for (int fd = 0; fd <= highest; fd++) {
+	for (int fd = 0; fd <= top; fd++) {
 		uint8_t h = load_relaxed(&dftio__fd_hints[fd]);
 
 		if (h & DFTIO_FD_SOLE)

@@ -72,14 +72,8 @@ DFTIO_PRIVATE_API enum dftio_fd_kind dftio__fd_classify(int fd, bool filter);
 /* Classifies and remembers, unless this is a vfork child. Returns the hint. */
 DFTIO_PRIVATE_API uint8_t dftio__fd_learn(int fd);
 
-static inline void dftio__fd_set_bits(int fd, uint8_t set, uint8_t clear)
-{
-	uint8_t h = load_relaxed(&dftio__fd_hints[fd]);
-
-	/* A concurrent forget wins in all but name: what is written here is a hint on a number, and is checked. */
-	if (h != DFTIO_FD_UNKNOWN)
-		store_relaxed(&dftio__fd_hints[fd], (uint8_t)((h | set) & ~clear));
-}
+/* Learnt by an attempt: sets and clears bits of a hint that is there. Not in a vfork child. */
+DFTIO_PRIVATE_API void dftio__fd_set_bits(int fd, uint8_t set, uint8_t clear);
 
 /* Names for people. */
 DFTIO_PRIVATE_API const char *dftio__fd_kind_name(enum dftio_fd_kind kind);

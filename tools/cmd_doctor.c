@@ -50,29 +50,30 @@ static char *join(const struct strings *names)
 	return text;
 }
 
-/* The names that are passed on, those of one reason together. */
+/* The names that are passed on: what concerns data with the reason, the rest in one line. */
 static void text_passed(const struct strings *passed)
 {
-	for (size_t i = 0; i < passed->count; i++) {
-		const char *reason = imports_reason(passed->items[i]);
-		struct strings alike = {0};
-		bool told = false;
-		char *names, *line;
+	struct strings others = {0};
+	char *line, *names;
 
-		for (size_t n = 0; n < passed->count; n++) {
-			if (strcmp(imports_reason(passed->items[n]), reason) != 0)
-				continue;
-			told |= n < i;
-			strings_add(&alike, passed->items[n]);
+	for (size_t i = 0; i < passed->count; i++) {
+		const char *name = passed->items[i];
+
+		if (!imports_concern_data(name)) {
+			strings_add(&others, name);
+			continue;
 		}
-		names = join(&alike);
-		line = xprintf("%s: %s", names, reason);
-		if (!told)
-			put_paragraph(2, 13, COLOUR_NONE, "passed on", line);
+		line = xprintf("%s: %s", name, imports_reason(name));
+		put_paragraph(2, 13, COLOUR_NONE, "passed on", line);
 		free(line);
-		free(names);
-		strings_free(&alike);
 	}
+	names = join(&others);
+	line = xprintf("%s (no data; --json has the reasons)", names);
+	if (*names)
+		put_paragraph(2, 13, COLOUR_NONE, "passed on", line);
+	free(line);
+	free(names);
+	strings_free(&others);
 }
 
 static void text_objects(const struct examination *x)

@@ -248,7 +248,8 @@ static void check_preloads(struct report *report)
 static void check_backends(struct report *report)
 {
 	struct dftio_backend_info info = {.size = sizeof(info)};
-	const char *why = NULL, *name;
+	const char *why = NULL, *name, *asked = getenv("DFTIO_BACKEND");
+	bool other;
 
 	for (unsigned i = 0; dftio_backend_info(i, &info) == 0; i++) {
 		if (strcmp(info.name, "io_uring") != 0)
@@ -260,7 +261,10 @@ static void check_backends(struct report *report)
 			add(report, "io_uring", STATE_REMARK, xprintf("not available: %s", info.reason));
 	}
 	name = dftio_backend(&why);
-	add(report, "backend", STATE_OK, xprintf("%s%s%s", name, why && *why ? ": " : "", why ? why : ""));
+	asked = asked ? setting_backend(asked) : NULL;
+	other = asked && strcmp(asked, "auto") != 0 && strcmp(asked, name) != 0;
+	add(report, "backend", other ? STATE_BAD : STATE_OK,
+		xprintf("%s%s%s", name, why && *why ? ": " : "", why ? why : ""));
 }
 
 static void check_variable(struct report *report, const char *entry)

@@ -68,6 +68,9 @@ void imports_examine(struct examination *x, struct elf *elf);
 /* libraries.c: where ld.so finds `name` for objects[loader]; NULL when it does not. To be freed. */
 char *library_find(const struct examination *x, const struct elf *program, size_t loader, const char *name);
 
+/* Whether calls of this name move a file's data, or make it move. */
+bool imports_concern_data(const char *name);
+
 /* The reason why a name of the manifest is passed on; NULL for a name that is not. */
 const char *imports_reason(const char *name);
 

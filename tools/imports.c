@@ -81,6 +81,13 @@ static bool moves_data(const char *name)
 	return has_stem(name, stems);
 }
 
+bool imports_concern_data(const char *name)
+{
+	static const char *const others[] = {"mmap", "remap_file_pages", NULL};
+
+	return moves_data(name) || has_stem(name, others);
+}
+
 /* Streams of a program's own, as opposed to the three that everyone has. */
 static bool opens_stream(const char *name)
 {
@@ -119,9 +126,10 @@ static void collect(const struct elf_symbol *symbol, void *arg)
 			strcmp(symbol->name, "__asan_init") == 0 || strcmp(symbol->name, "__tsan_init") == 0;
 	} else if (row >= 0) {
 		strings_add_once(interposed_names[row].wrapped ? &o->routed : &o->passed, symbol->name);
-	} else if (is_stdio(symbol->name)) {
-		strings_add_once(&o->stdio, symbol->name);
 	}
+	/* Some are in the manifest as well: fdopen() takes a descriptor, popen() makes a process. */
+	if (!symbol->defined && is_stdio(symbol->name))
+		strings_add_once(&o->stdio, symbol->name);
 	for (size_t i = 0; remarkable[i] && !symbol->defined; i++)
 		if (strcmp(symbol->name, remarkable[i]) == 0)
 			strings_add_once(&o->other, symbol->name);
@@ -248,7 +256,7 @@ static char *some_names(const struct strings *names, bool (*keep)(const char *na
 	return text;
 }
 
-static void judge_stdio(struct examination *x, bool libraries_route)
+static void judge_stdio(struct examination *x, bool routes, bool libraries_route)
 {
 	const struct object *program = &x->objects[0];
 	struct strings streams = {0};
@@ -258,7 +266,7 @@ static void judge_stdio(struct examination *x, bool libraries_route)
 	for (size_t i = 0; i < program->stdio.count; i++)
 		if (opens_stream(program->stdio.items[i]))
 			strings_add(&streams, program->stdio.items[i]);
-	if (count_data(&program->routed) == 0) {
+	if (!routes) {
 		char *names = some_names(&program->stdio, NULL);
 
 		examine_add(x, "stdio-only", libraries_route ? VERDICT_PARTLY : VERDICT_NOT,
@@ -361,6 +369,9 @@ void imports_examine(struct examination *x, struct elf *elf)
 	}
 	remember_needs(program, elf);
 	data = count_data(&program->routed);
+	/* A sanitizer's runtime inside the program takes the calls first, and makes them itself. */
+	if (collection.sanitizer)
+		data += count_data(&program->own);
 	read_libraries(x, elf);
 	for (size_t i = 1; i < x->object_count; i++)
 		libraries_data += count_data(&x->objects[i].routed);
@@ -371,6 +382,6 @@ void imports_examine(struct examination *x, struct elf *elf)
 			"none for a preload; see what it does with strace(1)");
 		return;
 	}
-	judge_stdio(x, libraries_data > 0);
+	judge_stdio(x, data > 0, libraries_data > 0);
 	judge_program(x, collection.sanitizer, data + libraries_data);
 }

@@ -171,7 +171,6 @@ class Runner:
             trouble.append("it left processes behind")
         outcome = Outcome(status, out_path.read_text(errors="replace").splitlines(),
                           err_path.read_text(errors="replace").splitlines(), trouble, time.monotonic() - begin)
-        self.outcome_files = None
         for path in [out_path, err_path]:
             path.unlink()
         for place in places:
@@ -181,7 +180,7 @@ class Runner:
 
 def faults_of_native(native):
     faults = list(native.trouble)
-    if native.status not in (0, SKIPPED):
+    if native.status not in (0, SKIPPED, None):
         # A victim whose topic is how it ends says so in its last line.
         if not native.out or native.out[-1] != f"ends with: {native.ending()}":
             faults.append(f"ended with {native.ending()}")

@@ -4,7 +4,10 @@
 import difflib
 import itertools
 
-LINES_MAX = 60
+LINES_MAX = 40
+NAMES_MAX = 6
+DIFF_LINES_MAX = 16
+DIFF_COLUMNS_MAX = 120
 TEXT_MAX = 256 * 1024
 
 
@@ -40,23 +43,27 @@ def _step_differences(native, other):
 
 def _tree_differences(native, other, native_dir, other_dir):
     lines = []
-    for name in sorted(native.keys() | other.keys()):
-        ours, theirs = native.get(name), other.get(name)
-        if ours == theirs:
-            continue
-        if ours is None or theirs is None:
-            lines.append(f'file {name!r}: only {"under the shim" if ours is None else "natively"}')
-            continue
-        for field in ('kind', 'mode', 'size', 'links', 'mtime'):
-            one, two = getattr(ours, field), getattr(theirs, field)
-            if one != two:
-                form = oct if field == 'mode' else str
-                lines.append(f'file {name!r}: {field}: natively {form(one)}, under the shim {form(two)}')
-        if ours.kind == theirs.kind == 'file' and ours.content != theirs.content:
-            lines += _byte_differences(f'file {name!r}', (native_dir / name).read_bytes(),
-                                       (other_dir / name).read_bytes())
-        elif ours.content != theirs.content:
-            lines.append(f'file {name!r}: natively {ours.content!r}, under the shim {theirs.content!r}')
+    for side, names in (('natively', native.keys() - other.keys()), ('under the shim', other.keys() - native.keys())):
+        if names:
+            shown = ', '.join(map(repr, sorted(names)[:NAMES_MAX]))
+            lines.append(f'{len(names)} files only {side}: {shown}{", ..." if len(names) > NAMES_MAX else ""}')
+    for name in sorted(native.keys() & other.keys()):
+        if native[name] != other[name]:
+            lines += _entry_differences(name, native[name], other[name], native_dir, other_dir)
+    return lines
+
+
+def _entry_differences(name, ours, theirs, native_dir, other_dir):
+    lines = []
+    for field in ('kind', 'mode', 'size', 'links', 'mtime'):
+        one, two = getattr(ours, field), getattr(theirs, field)
+        if one != two:
+            form = oct if field == 'mode' else str
+            lines.append(f'file {name!r}: {field}: natively {form(one)}, under the shim {form(two)}')
+    if ours.kind == theirs.kind == 'file' and ours.content != theirs.content:
+        lines += _byte_differences(f'file {name!r}', (native_dir / name).read_bytes(), (other_dir / name).read_bytes())
+    elif ours.content != theirs.content:
+        lines.append(f'file {name!r}: natively {ours.content!r}, under the shim {theirs.content!r}')
     return lines
 
 
@@ -70,7 +77,7 @@ def _byte_differences(label, ours, theirs):
     except ValueError:
         return lines + _first_difference(ours, theirs)
     diff = list(difflib.unified_diff(*text, 'native', 'shim', lineterm='', n=1))
-    return lines + ([f'  {line[:200]}' for line in diff[:24]] or _first_difference(ours, theirs))
+    return lines + ([f'  {line[:DIFF_COLUMNS_MAX]}' for line in diff[:DIFF_LINES_MAX]] or _first_difference(ours, theirs))
 
 
 def _first_difference(ours, theirs):

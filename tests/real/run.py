@@ -85,7 +85,7 @@ def same_output(suite, natives, the_case, combo):
             if found:
                 raise harness.Failed(*found)
             if not suite.keep:
-                shutil.rmtree(other.dir, ignore_errors=True)
+                harness.free_space(other.dir)
         finally:
             natives.done(the_case)
     return harness.Point(f'{the_case.name}: same output {combo}', prove, combo, the_case.quick)

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """dftio doctor PROGRAM: what it predicts, and where it can be tried, that it comes true."""
 
+import json
 import os
+import re
+import shutil
 import stat
 import subprocess
 
@@ -200,20 +203,49 @@ def other_libc(w):
     contains(entry['codes']['libc']['text'], 'musl')
 
 
-@case('doctor: AddressSanitizer\'s runtime is known, with the remedy, and so it comes')
+def sanitized(w, name, compiler, *flags):
+    if not shutil.which(compiler):
+        raise Skip(f'no {compiler} here')
+    path = w.path(name)
+    code = w.write(name + '.c', WITNESS_SOURCE)
+    done = subprocess.run([compiler, '-w', '-o', path, code, *flags], capture_output=True, text=True)
+    if done.returncode != 0 or subprocess.run([path], capture_output=True).returncode != 0:
+        raise Skip(f'{compiler} {" ".join(flags)} builds nothing that runs here')
+    return path
+
+
+@case('doctor: AddressSanitizer as a library ends the program under the preload; each remedy that is named helps')
 def address_sanitizer(w):
-    program = w.built('asan', WITNESS_SOURCE, '-fsanitize=address', need='no AddressSanitizer here')
-    entry = w.diagnose(program)
-    finding = entry['codes']['sanitizer']
-    done = w.run('--log=error', program, env={'ASAN_OPTIONS': 'detect_leaks=0'})
-    equal(finding['verdict'] == 'not seen', done.stdout == '', done.stderr)
-    if finding['verdict'] != 'not seen':
-        return  # a runtime that is linked in comes first by itself
-    contains(finding['remedy'], 'verify_asan_link_order=0')
-    contains(w.run(program, env={'ASAN_OPTIONS': 'detect_leaks=0'}).stderr, 'verify_asan_link_order=0')
-    # The first remedy.
-    equal(w.run('--log=error', program, env={'ASAN_OPTIONS': 'detect_leaks=0:verify_asan_link_order=0'}).stdout,
-          'reached\n')
+    program = sanitized(w, 'asan', 'gcc', '-fsanitize=address')
+    runtime = subprocess.run(['gcc', '-print-file-name=libasan.so'], capture_output=True, text=True).stdout.strip()
+    entry = w.diagnose(program, env={'ASAN_OPTIONS': None})
+    equal(entry['verdict'], 'not seen')
+    contains(entry['codes']['sanitizer']['remedy'], 'verify_asan_link_order=0')
+    done = w.run(program, env={'ASAN_OPTIONS': None})
+    equal(done.stdout, '')
+    contains(done.stderr.splitlines()[0], 'verify_asan_link_order=0')
+    for env in ({'ASAN_OPTIONS': 'verify_asan_link_order=1:verify_asan_link_order=0'}, {'LD_PRELOAD': runtime}):
+        equal(w.diagnose(program, env=env)['codes']['sanitizer']['verdict'], 'seen')
+        done = w.run(program, env=env)
+        equal((done.stdout, done.stderr), ('reached\n', ''), env)
+
+
+@case('doctor: other sanitizers do not stand against the preload')
+def other_sanitizers(w):
+    tried = 0
+    for name, compiler, flag in (('tsan', 'gcc', '-fsanitize=thread'), ('casan', 'clang', '-fsanitize=address'),
+                                 ('ctsan', 'clang', '-fsanitize=thread'), ('ubsan', 'gcc', '-fsanitize=undefined')):
+        try:
+            program = sanitized(w, name, compiler, flag)
+        except Skip:
+            continue
+        lacks(list(w.diagnose(program)['codes']), 'no-imports')
+        for finding in w.diagnose(program)['findings']:
+            check(finding['code'] != 'sanitizer' or finding['verdict'] == 'seen', finding)
+        check(w.is_reached(program), name)
+        tried += 1
+    if not tried:
+        raise Skip('no sanitizer here')
 
 
 @case('doctor: a script is examined through its interpreter, env and all')
@@ -280,6 +312,52 @@ def passed_on(w):
     check(len(names['tee']) > 3, names)
     equal(entry['codes']['passed-on']['verdict'], 'partly seen')
     contains(w.command('doctor', w.path('passes')).stdout, names['tee'])
+
+
+@case('doctor: the text names every import that is passed on')
+def passed_on_in_text(w):
+    for program in ('cat', 'grep', 'sh', 'tar'):
+        entry = w.diagnose(program)
+        if entry['status'] == 2:
+            continue
+        out = w.command('doctor', program).stdout
+        for passed in entry['objects'][0]['passed_on']:
+            check(re.search(rf'^  passed on .*\b{passed["name"]}\b', out, re.M), program, passed, out)
+
+
+def copied(w, program, *words):
+    """The report of a copy that the program makes, by operation, and the size of what is copied."""
+    w.real_shim_bears_others()
+    data = w.write('big', os.urandom(1 << 20))
+    report = w.path('report.json')
+    with open(data, 'rb') as f, open(w.path('copy'), 'wb') as t:
+        done = subprocess.run([w.dftio, 'run', f'--stats={report}', program, *words], env=w.environment(), stdin=f,
+                              stdout=t, stderr=subprocess.PIPE, timeout=60)
+    equal((done.returncode, done.stderr), (0, b''))
+    with open(w.path('copy'), 'rb') as copy, open(data, 'rb') as original:
+        check(copy.read() == original.read(), 'the copy differs')
+    with open(report) as f:
+        operations = json.load(f)['operations']
+    os.unlink(report)
+    return operations, os.path.getsize(data)
+
+
+@case('doctor: what is said to be seen is in the report, byte for byte')
+def comes_true_seen(w):
+    equal(w.diagnose(w.moves())['verdict'], 'seen')
+    operations, size = copied(w, w.moves())
+    equal((operations['read']['bytes'], operations['write']['bytes']), (size, size))
+
+
+@case('doctor: what is said to go unseen is not in the report')
+def comes_true_unseen(w):
+    source = ('#include <stdio.h>\nint main(void)\n{\n    char data[512];\n    size_t n;\n'
+              '    while ((n = fread(data, 1, sizeof(data), stdin)) > 0)\n        fwrite(data, 1, n, stdout);\n'
+              '    return fflush(stdout);\n}\n')
+    program = w.built('filter', source)
+    equal(w.diagnose(program)['verdict'], 'not seen')
+    operations, _ = copied(w, program)
+    equal(sum(o['bytes'] for o in operations.values()), 0, operations)
 
 
 @case('doctor: an own definition of an intercepted name is partly seen')

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """dftio doctor on ELF files that are not what they say: a clear line or an honest verdict, never a crash."""
 
+import json
 import os
 import random
 import struct
@@ -26,7 +27,7 @@ def examine(w, files):
     done = w.command('doctor', '--json', *files)
     check(done.returncode in (0, 1, 2), 'status', done.returncode, done.stderr[-2000:])
     equal(done.stderr, '')
-    return done
+    equal(len(json.loads(done.stdout)['programs']), len(files))
 
 
 @case('doctor: a truncated ELF file is said to be truncated: 2')

@@ -116,3 +116,13 @@ def variables(w):
 def disabled(w):
     document, done = report(w, f'--shim={w.shim}', DFTIO_DISABLE='1')
     equal((document['state'], done.returncode), ('bad', 1))
+
+
+@case('doctor: a backend that is asked for and cannot start is a bad state')
+def backend_cannot_start(w):
+    known = json.loads(w.command('info', '--json').stdout)['backends']
+    for name in ('kqueue', 'epoll'):
+        can = any(b['name'] == name and b['available'] for b in known)
+        document, done = report(w, f'--shim={w.shim}', DFTIO_BACKEND=name)
+        equal([c['state'] for c in checks(document, 'backend')], ['ok' if can else 'bad'], name)
+        equal(done.returncode, 0 if can else 1, name)
