@@ -191,12 +191,13 @@ static int drain(struct uring *r)
 
 static int uring_submit(struct dftio_lane *lane, struct dftio_op *op)
 {
-	struct uring *r = lane->impl;
 	struct io_uring_sqe *sqe;
+	struct uring *r;
 	int error;
 
-	if (!prep[op->code])
+	if (!lane)
 		return dftio__pool_submit(op);
+	r = lane->impl;
 	sqe = uring_next_sqe(r);
 	if (!sqe)
 		return -EAGAIN;

@@ -23,7 +23,7 @@ static int print_help(void)
 	      "Without PROGRAM: whether libdftio is installed well and works here.\n\n"
 	      "Options:\n"
 	      "  --json         print a JSON document\n"
-	      "  --shim=PATH    the libdftio.so to examine, instead of the installed one\n"
+	      "  --shim=PATH    without PROGRAM: the libdftio.so to examine, instead of the installed one\n"
 	      "  -h, --help     print this and exit\n"
 	      "  -V, --version  print the version and exit\n\n"
 	      "Exit status: 0: all will be seen, all is well; 1: something will not be seen, or is not\n"

@@ -170,7 +170,8 @@ def stats_file_refused(w):
 @case('run: a command that is not there is 127')
 def not_found(w):
     for name in ('no-such-command', './no-such-command', '/no/such/command', ''):
-        done = w.run(name)
+        # A directory in PATH that may not be searched would make it 126, as for env(1).
+        done = w.run(name, env={'PATH': '/usr/bin:/bin'})
         equal((done.returncode, len(done.stderr.splitlines())), (127, 1), name)
         contains(done.stderr, f"'{name}': No such file or directory")
 

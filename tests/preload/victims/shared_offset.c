@@ -10,10 +10,12 @@
 #include "victim.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -366,6 +368,168 @@ static void pipe_records(void)
 	tell();
 }
 
+/*
+ * Half of the threads go past every preload, as libc's own parts do: stdio, getline, posix_spawn's child. They and
+ * the others share the position all the same.
+ */
+static void *read_unseen(void *argument)
+{
+	struct worker *w = argument;
+	char record[RECORD];
+	ssize_t n;
+
+	if (w->number % 2 == 0)
+		return read_records(w);
+	while ((n = raw_read(w->fd, record, RECORD)) == RECORD)
+		count_record(record);
+	return NULL;
+}
+
+static void *write_unseen(void *argument)
+{
+	struct worker *w = argument;
+	char record[RECORD];
+
+	if (w->number % 2 == 0)
+		return write_records(w);
+	for (unsigned i = 0; i < EACH; i++) {
+		fill_record(record, (unsigned)w->number * EACH + i);
+		if (raw_write(w->fd, record, RECORD) != RECORD)
+			atomic_fetch_add(unexpected, 1);
+	}
+	return NULL;
+}
+
+static void threads_read_beside_calls_not_seen(void)
+{
+	open_for_reading();
+	in_threads(read_unseen, READ, false);
+	tell();
+}
+
+static void threads_write_beside_calls_not_seen(void)
+{
+	open_for_writing(0);
+	in_threads(write_unseen, WRITE, false);
+	tell_written();
+}
+
+/* Children made past libc's fork: no handler has told anybody that the position is shared now. */
+static void read_with_an_unseen_child(bool warm)
+{
+#ifdef __x86_64__
+	char record[RECORD];
+	pid_t child;
+
+	open_for_reading();
+	for (int i = 0; warm && i < 100; i++) {
+		NEED(read(file, record, RECORD) == RECORD);
+		count_record(record);
+	}
+	child = (pid_t)syscall(SYS_clone, (long)SIGCHLD, 0L, NULL, NULL, 0L);
+	NEED(child >= 0);
+	read_records(&(struct worker){.how = READ, .fd = file});
+	if (child == 0)
+		_exit(0);
+	say("%s", ending(child));
+	tell();
+#else
+	(void)warm;
+	skip("the order of clone's arguments is not known here");
+#endif
+}
+
+static void a_child_not_seen_reads(void)
+{
+	read_with_an_unseen_child(false);
+}
+
+static void a_child_not_seen_reads_what_was_begun(void)
+{
+	read_with_an_unseen_child(true);
+}
+
+/* Run by exec: the descriptor came with the process, and whoever else holds it is not known. */
+static void read_inherited(void)
+{
+	char record[RECORD];
+
+	while (read(0, record, RECORD) == RECORD)
+		NEED(raw_write(2, record, RECORD) == RECORD);
+}
+
+/* Two programs read one standard input, as in `(a & b) < file`; what they read comes back in order of arrival. */
+static void programs_share_their_standard_input(void)
+{
+	char record[RECORD];
+	pid_t children[2];
+	int results;
+
+	make_records();
+	file = raw_open("records", O_RDONLY, 0);
+	results = raw_open("results", O_RDWR | O_CREAT | O_APPEND, 0644);
+	for (int i = 0; i < 2; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			syscall(SYS_dup3, file, 0, 0);
+			syscall(SYS_dup3, results, 2, 0);
+			execl("/proc/self/exe", "shared_offset", "read_inherited", (char *)NULL);
+			_exit(127);
+		}
+	}
+	for (int i = 0; i < 2; i++)
+		say("%s", ending(children[i]));
+	for (off64_t at = 0; raw_pread(results, record, RECORD, at) == RECORD; at += RECORD)
+		count_record(record);
+	tell();
+}
+
+/* Sent over a socket to a process that was there before the file was opened. */
+static void pass(int socket, int *fd, bool send_it)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+	char byte = 'x';
+	struct iovec vector = {&byte, 1};
+	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
+		.msg_controllen = sizeof(control)};
+
+	memcpy(CMSG_DATA(&control.header), fd, sizeof(*fd));
+	if (send_it) {
+		NEED(sendmsg(socket, &message, 0) == 1);
+		return;
+	}
+	NEED(recvmsg(socket, &message, 0) == 1);
+	memcpy(fd, CMSG_DATA(&control.header), sizeof(*fd));
+}
+
+static void a_descriptor_sent_to_another_process(void)
+{
+	char record[RECORD];
+	pid_t child;
+	int pair[2];
+
+	make_records();
+	NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+	child = fork();
+	if (child == 0) {
+		pass(pair[1], &file, false);
+		read_records(&(struct worker){.how = READ, .fd = file});
+		_exit(0);
+	}
+	file = open("records", O_RDONLY);
+	for (int i = 0; i < 100; i++) {
+		NEED(read(file, record, RECORD) == RECORD);
+		count_record(record);
+	}
+	pass(pair[0], &file, true);
+	read_records(&(struct worker){.how = READ, .fd = file});
+	say("%s", ending(child));
+	tell();
+}
+
 const struct promise promises[] = {
 	PROMISE(threads_read),
 	PROMISE(threads_readv),
@@ -384,5 +548,12 @@ const struct promise promises[] = {
 	PROMISE(threads_in_several_processes_read),
 	PROMISE(tmpfs_threads_read_and_write),
 	PROMISE(pipe_records),
+	PROMISE(threads_read_beside_calls_not_seen),
+	PROMISE(threads_write_beside_calls_not_seen),
+	PROMISE(a_child_not_seen_reads),
+	PROMISE(a_child_not_seen_reads_what_was_begun),
+	PROMISE(programs_share_their_standard_input),
+	PROMISE(a_descriptor_sent_to_another_process),
+	PROMISE_HIDDEN(read_inherited),
 	PROMISES_END,
 };
