@@ -3,8 +3,11 @@
  * The pool of threads that make real calls.
  *
  * A worker that finds nothing to do parks on a futex of its own, last in first out, so that the warm ones are used
- * and the cold ones go: ten seconds of idleness end a worker. A submission wakes a parked worker, or makes one while
- * there are fewer than the cap.
+ * and the cold ones go: ten seconds of idleness end a worker.
+ *
+ * `looking` counts the workers that are sure to look at the queue before they park: woken, just made, or about to
+ * finish. A submission that one of them will see wakes and makes nobody; so one caller that waits for each operation
+ * keeps one worker, although its next submission often comes before that worker has parked.
  *
  * Owns:    the queues and the workers. Not the operations: their waiters are woken, nothing else of them is kept.
  * Threads: the workers, created by submissions; all application signals blocked in them, libc's own two open (its
@@ -39,6 +42,8 @@ static struct pool {
 	} queue[CLASSES];
 	struct worker *idle;
 	unsigned threads;
+	unsigned looking;
+	unsigned queued;
 	unsigned slow_running;
 	bool said_no_thread;
 } pool;
@@ -64,6 +69,7 @@ static void enqueue(struct dftio_op *op, int class)
 	op->next = NULL;
 	*pool.queue[class].tail = op;
 	pool.queue[class].tail = &op->next;
+	pool.queued++;
 }
 
 static void unqueue(struct dftio_op *op, int class)
@@ -77,6 +83,7 @@ static void unqueue(struct dftio_op *op, int class)
 	*p = op->next;
 	if (!op->next)
 		pool.queue[class].tail = p;
+	pool.queued--;
 }
 
 static struct dftio_op *take(int *class)
@@ -85,18 +92,31 @@ static struct dftio_op *take(int *class)
 
 	*class = pool.queue[QUICK].head || pool.slow_running >= slow_max() ? QUICK : SLOW;
 	op = pool.queue[*class].head;
-	if (op)
+	if (op) {
 		pool.queue[*class].head = op->next;
+		pool.queued--;
+	}
 	return op;
 }
 
-static void carry_out(struct dftio_op *op)
+/* Returns looking: counted before the owner is woken, who may submit again at once. The lock is held at both ends. */
+static void carry_out(struct dftio_op *op, int class)
 {
+	int64_t res;
+
+	pool.slow_running += class == SLOW;
+	dftio__unlock(&pool.lock);
 	op->carrier = DFTIO_BY_POOL;
-	dftio__op_complete(op, dftio__op_perform(op));
+	res = dftio__op_perform(op);
+	dftio__lock(&pool.lock);
+	pool.slow_running -= class == SLOW;
+	pool.looking++;
+	dftio__unlock(&pool.lock);
+	dftio__op_complete(op, res);
+	dftio__lock(&pool.lock);
 }
 
-/* Parks until a submission takes it off the idle list. False when nobody came: it is off the list and shall end. */
+/* Parks until a submission takes it off the idle list: it is looking then. False when nobody came: it shall end. */
 static bool park(struct worker *self)
 {
 	store_relaxed(&self->parked, 1);
@@ -131,20 +151,17 @@ static void *worker_main(void *arg)
 	prctl(PR_SET_NAME, "dftio-pool");
 	dftio__lock(&pool.lock);
 	for (;;) {
+		/* Here a worker is looking. */
+		pool.looking--;
 		op = take(&class);
-		if (!op) {
-			if (park(&self))
-				continue;
-			/* Something may have been queued between the time-out and the lock. */
+		if (!op && park(&self))
+			continue;
+		/* Nobody came for it; but something may have been queued between the time-out and the lock. */
+		if (!op)
 			op = take(&class);
-			if (!op)
-				break;
-		}
-		pool.slow_running += class == SLOW;
-		dftio__unlock(&pool.lock);
-		carry_out(op);
-		dftio__lock(&pool.lock);
-		pool.slow_running -= class == SLOW;
+		if (!op)
+			break;
+		carry_out(op, class);
 	}
 	pool.threads--;
 	dftio__unlock(&pool.lock);
@@ -183,6 +200,7 @@ static bool keep_queued(struct dftio_op *op, int class, int error)
 
 	dftio__lock(&pool.lock);
 	pool.threads--;
+	pool.looking--;
 	others = pool.threads > 0;
 	if (!others)
 		unqueue(op, class);
@@ -204,13 +222,15 @@ int dftio__pool_submit(struct dftio_op *op)
 	dftio__op_set_state(op, DFTIO_OPS_POOL);
 	dftio__lock(&pool.lock);
 	enqueue(op, class);
-	w = pool.idle;
+	/* One that is looking will see it. */
+	w = pool.looking >= pool.queued ? NULL : pool.idle;
+	grow = pool.looking < pool.queued && !w && pool.threads < dftio__config.pool_max;
+	pool.looking += w || grow;
 	if (w) {
 		/* Under the lock: from the moment it sees the word the worker may end, and its stack with it. */
 		pool.idle = w->next_idle;
 		store_release(&w->parked, 0);
 	}
-	grow = !w && pool.threads < dftio__config.pool_max;
 	pool.threads += grow;
 	dftio__unlock(&pool.lock);
 	if (w)
