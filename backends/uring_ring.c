@@ -334,12 +334,13 @@ int uring_push(struct uring *r)
 	do
 		n = enter(r, 0, 0, NULL, 0);
 	while (n == -EINTR);
-	if (n >= 0 || n == -EAGAIN || n == -EBUSY)
+	if (n > 0)
 		return 0;
+	/* Not one was taken: the entry is ours again. */
 	store_release(r->sq_tail, tail);
 	r->queued--;
 	r->in_flight--;
-	return n;
+	return n == 0 || n == -EAGAIN ? -EBUSY : n;
 }
 
 int uring_wait(struct uring *r, int timeout_ms)

@@ -27,8 +27,8 @@ bool uring_has_opcode(uint8_t opcode);
 struct io_uring_sqe *uring_next_sqe(struct uring *r);
 
 /*
- * Queues that entry and enters the kernel. 0 when it was taken, or stays queued because the kernel is short of
- * something (it goes in with the next entry or wait). -errno when it was refused: then it is queued no longer.
+ * Queues that entry and enters the kernel with it: 0. Or -errno when the kernel did not take it, -EBUSY when it is
+ * short of something: then it is queued no longer.
  */
 int uring_push(struct uring *r);
 

@@ -290,7 +290,8 @@ def passed_on(b):
     """label, operation, file, environment, turns of the loop"""
     direct = b.ours(DFTIO_ROUTE="direct")
     return (("pipe, write + read 1 byte", "pipe", "-", b.ours(), 80_000),
-            ("socket, send + recv 1 byte", "socket", "-", b.ours(), 40_000),
+            ("socket, send + recv 1 byte", "socket", "-", b.ours(), 1250 * 32),
+            ("recv on an empty socket", "recv", "-", b.ours(), 100_000),
             ("read 1 byte /dev/zero, direct", "read", "/dev/zero", direct, 150_000),
             ("write 1 byte /dev/null, direct", "write", "/dev/null", direct, 150_000),
             ("pread 1 byte tmpfs, direct", "pread", b.tmpfs(), direct, 150_000))
@@ -308,7 +309,7 @@ def row_2_cost(b):
 
 def row_2_threads(b):
     """passed-on calls, two threads"""
-    for label, op, path, env, _ in passed_on(b)[0:3:2]:
+    for label, op, path, env, _ in (passed_on(b)[0], passed_on(b)[3]):
         argv = b.loop(op, path, 1, 400_000, 2)
         s = b.interleave({"bare": (argv, b.bare()), "forwarder": (argv, b.peer()), "ours": (argv, env)})
         b.table.add(2, f"{label.split(',')[0]}: speed of 2 threads", base_ns(s, key="wall_ns"),

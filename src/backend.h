@@ -40,7 +40,7 @@ struct dftio_backend_ops {
 
 	/*
 	 * Takes a READY operation: leaves it in LANE, POOL or DONE; completed exactly once. On LANE the submitter
-	 * must reap. Returns 0, or -EAGAIN when the lane is full of completed operations: reap, and submit again; or
+	 * must reap. Returns 0; or -EAGAIN when its lane is full: reap, and submit again; or
 	 * another -errno when it cannot be carried out here, the operation still READY.
 	 */
 	int (*submit)(struct dftio_lane *lane, struct dftio_op *op);

@@ -181,6 +181,17 @@ static void perform_in_place(struct dftio_op *op)
 	dftio__op_complete(op, dftio__op_perform(op));
 }
 
+/* A full lane empties as it is reaped; one that does not, because the kernel is short of something, is given up. */
+static int submit_when_room(const struct dftio_backend_ops *be, struct dftio_lane *lane, struct dftio_op *op)
+{
+	int r;
+
+	do
+		r = be->submit(lane, op);
+	while (r == -EAGAIN && be->reap(lane, TICK_MS) > 0);
+	return r;
+}
+
 void dftio__engine_submit(struct dftio_op *op)
 {
 	const struct dftio_backend_ops *be = dftio__engine_backend();
@@ -195,8 +206,7 @@ void dftio__engine_submit(struct dftio_op *op)
 	if (wants_lane && !lane)
 		r = dftio__pool_submit(op);
 	else
-		while ((r = be->submit(lane, op)) == -EAGAIN && lane && be->reap(lane, TICK_MS) >= 0)
-			;
+		r = submit_when_room(be, lane, op);
 	if (r < 0)
 		perform_in_place(op);
 	errno = saved;

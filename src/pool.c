@@ -241,7 +241,7 @@ int dftio__pool_submit(struct dftio_op *op)
 	if (r == 0 || keep_queued(op, class, r))
 		return 0;
 	dftio__op_set_state(op, DFTIO_OPS_READY);
-	return -EAGAIN;
+	return -EBUSY;
 }
 
 void dftio__pool_reborn(void)

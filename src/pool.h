@@ -10,7 +10,7 @@
 #include "op.h"
 
 /*
- * Takes a READY operation (then POOL) and carries it out on a pool thread; its waiter is woken. Returns 0; or -EAGAIN
+ * Takes a READY operation (then POOL) and carries it out on a pool thread; its waiter is woken. Returns 0; or -EBUSY
  * when there is no thread and none can be made: the operation still is the caller's. Signals blocked by the caller.
  */
 int dftio__pool_submit(struct dftio_op *op);

@@ -47,11 +47,13 @@ def closing(text, start):
 
 def without_calls(text, name):
     """Without each name(...), whatever is nested in it; the lines stay."""
-    pattern = re.compile(name + r'\s*\(')
-    while m := pattern.search(text):
-        end = closing(text, m.end() - 1) + 1
-        text = text[:m.start()] + blank(text[m.start():end]) + text[end:]
-    return text
+    kept, end = [], 0
+    for m in re.finditer(name + r'\s*\(', text):
+        if m.start() >= end:
+            kept.append(text[end:m.start()])
+            end = closing(text, m.end() - 1) + 1
+            kept.append(blank(text[m.start():end]))
+    return ''.join(kept) + text[end:]
 
 
 def opening_comment(text):

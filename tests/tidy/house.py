@@ -101,7 +101,7 @@ class House:
 
 def undefined(obj):
     """The names that an object file imports."""
-    return {line.split()[-1] for line in output_of('nm', '-u', '-P', str(obj)).splitlines() for line in [line[:-2]] if line}
+    return {line.split()[0] for line in output_of('nm', '-u', '-P', str(obj)).splitlines() if line.strip()}
 
 
 def exported(library):

@@ -192,7 +192,7 @@ static void a_file_becomes_other_things(void)
 /* Another file, shorter, elsewhere, opened in another way. */
 static void a_file_becomes_another_file(void)
 {
-	char content[300];
+	char content[300] = "";
 
 	use_as_file();
 	make_file("second", 200);
