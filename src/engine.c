@@ -248,7 +248,11 @@ static void wait_once(struct dftio_op *op, const struct dftio_sigs *sigs)
 			dftio__sigs_let_fatal(sigs);
 	}
 	while (!dftio__waiter_done(op->waiter)) {
-		if (!dftio__waiter_wait(op->waiter, TICK_MS) && sigs)
+		if (dftio__waiter_wait(op->waiter, TICK_MS))
+			break;
+		if (dftio__pool_take_back(op))
+			perform_in_place(op);
+		else if (sigs)
 			dftio__sigs_let_fatal(sigs);
 	}
 }

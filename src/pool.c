@@ -26,6 +26,7 @@
 #include <sys/prctl.h>
 
 #define IDLE_MS      10000
+#define ASK_AGAIN    64
 #define WORKER_STACK ((size_t)256 * 1024)
 
 enum { QUICK, SLOW, CLASSES };
@@ -44,6 +45,7 @@ static struct pool {
 	unsigned threads;
 	unsigned looking;
 	unsigned queued;
+	unsigned not_now; /* submissions until a thread is asked for again, after one was refused */
 	unsigned slow_running;
 	bool said_no_thread;
 } pool;
@@ -72,18 +74,20 @@ static void enqueue(struct dftio_op *op, int class)
 	pool.queued++;
 }
 
-static void unqueue(struct dftio_op *op, int class)
+/* False when a worker has it already. */
+static bool unqueue(struct dftio_op *op, int class)
 {
 	struct dftio_op **p = &pool.queue[class].head;
 
 	while (*p && *p != op)
 		p = &(*p)->next;
 	if (!*p)
-		return;
+		return false;
 	*p = op->next;
 	if (!op->next)
 		pool.queue[class].tail = p;
 	pool.queued--;
+	return true;
 }
 
 static struct dftio_op *take(int *class)
@@ -193,24 +197,36 @@ static int make_worker(void)
 	return r;
 }
 
-/* A thread was refused. Whether the operation can stay queued, because there are others to carry it out. */
-static bool keep_queued(struct dftio_op *op, int class, int error)
+/*
+ * A thread was refused. Whether a worker has the operation all the same; if not it is the caller's again, whoever else
+ * there is: other threads that are being made may be refused too.
+ */
+static bool was_taken(struct dftio_op *op, int class, int error)
 {
-	bool others, first;
+	bool taken, first;
 
 	dftio__lock(&pool.lock);
 	pool.threads--;
 	pool.looking--;
-	others = pool.threads > 0;
-	if (!others)
-		unqueue(op, class);
+	taken = !unqueue(op, class);
+	pool.not_now = ASK_AGAIN;
 	first = !pool.said_no_thread;
 	pool.said_no_thread = true;
 	dftio__unlock(&pool.lock);
 	if (first)
 		dftio__log(DFTIO_LOG_INFO, "no thread for the pool: %s; the real calls are made where there is none",
 			strerror(error));
-	return others;
+	return taken;
+}
+
+bool dftio__pool_take_back(struct dftio_op *op)
+{
+	bool orphan;
+
+	dftio__lock(&pool.lock);
+	orphan = pool.threads == 0 && unqueue(op, class_of(op));
+	dftio__unlock(&pool.lock);
+	return orphan;
 }
 
 int dftio__pool_submit(struct dftio_op *op)
@@ -219,8 +235,13 @@ int dftio__pool_submit(struct dftio_op *op)
 	struct worker *w;
 	bool grow;
 
-	dftio__op_set_state(op, DFTIO_OPS_POOL);
 	dftio__lock(&pool.lock);
+	if (unlikely(pool.threads == 0 && pool.not_now > 0)) {
+		pool.not_now--;
+		dftio__unlock(&pool.lock);
+		return -EBUSY;
+	}
+	dftio__op_set_state(op, DFTIO_OPS_POOL);
 	enqueue(op, class);
 	/* One that is looking will see it. */
 	w = pool.looking >= pool.queued ? NULL : pool.idle;
@@ -238,7 +259,7 @@ int dftio__pool_submit(struct dftio_op *op)
 	if (!grow)
 		return 0;
 	r = make_worker();
-	if (r == 0 || keep_queued(op, class, r))
+	if (r == 0 || was_taken(op, class, r))
 		return 0;
 	dftio__op_set_state(op, DFTIO_OPS_READY);
 	return -EBUSY;

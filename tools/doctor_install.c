@@ -55,9 +55,8 @@ static void become_victim(const char *shim, bool trace, int out)
 {
 	char *preload = shim_preload(shim, getenv("LD_PRELOAD"));
 
-	/* No report or log of the library may appear because we tried it. */
+	/* No report of the library may appear because we tried it. */
 	unsetenv("DFTIO_STATS");
-	unsetenv("DFTIO_LOG_FILE");
 	if (setenv("LD_PRELOAD", preload, 1) || (trace && setenv("LD_TRACE_LOADED_OBJECTS", "1", 1)) ||
 		dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
 		_exit(126);

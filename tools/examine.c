@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* The kernel follows so many interpreters, then gives up with ELOOP. */
-#define SCRIPTS_MAX 4
+#define SCRIPTS_MAX 5
 
 const char *verdict_name(enum verdict verdict)
 {

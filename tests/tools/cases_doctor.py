@@ -134,7 +134,10 @@ def without_sections(program):
 
 @case('doctor: imports are found without section headers')
 def stripped_of_sections(w):
-    for flags in ([], ['-Wl,--hash-style=gnu'], ['-Wl,--hash-style=sysv'], ['-Wl,-z,now']):
+    for flags in (['-Wl,--hash-style=sysv'], ['-Wl,--hash-style=gnu'],
+                  # Nothing is in the hash table: only the relocations tell how many symbols there are.
+                  ['-Wl,--hash-style=gnu', '-no-pie', '-fno-pie'],
+                  ['-Wl,--hash-style=gnu', '-no-pie', '-fno-pie', '-fno-plt']):
         program = w.built('whole', MOVES_SOURCE, *flags)
         wanted = sorted(w.diagnose(program)['objects'][0]['intercepted'])
         without_sections(program)
@@ -151,6 +154,14 @@ def set_user_id(w):
     entry = w.diagnose(program)
     contains(entry['codes']['setuid']['text'], 'ld.so drops LD_PRELOAD')
     equal(entry['codes']['setuid']['verdict'] == 'not seen', not w.is_reached(program))
+
+
+@case('doctor: a set-user-ID program of one\'s own is reached, and that is what happens')
+def set_user_id_own(w):
+    program = w.built('setuid-own', WITNESS_SOURCE)
+    os.chmod(program, 0o4755)
+    equal(w.diagnose(program)['codes']['setuid']['verdict'], 'seen')
+    check(w.is_reached(program))
 
 
 @case('doctor: what it says of a set-group-ID program is what happens')
@@ -275,6 +286,20 @@ def script_without_interpreter(w):
         done = w.command('doctor', itself)
         equal((done.returncode, len(done.stderr.splitlines())), (2, 1), content)
         contains(done.stderr, part)
+
+
+@case('doctor: scripts that run scripts are followed as far as the kernel does')
+def script_chain(w):
+    before, outcomes = '/bin/sh', set()
+    for depth in range(8):
+        before = w.write(f'chain-{depth}', f'#!{before}\n', 0o755)
+        try:
+            works = subprocess.run([before], stdin=subprocess.DEVNULL).returncode == 0
+        except OSError:
+            works = False
+        equal(w.command('doctor', before).returncode != 2, works, f'{depth + 1} scripts:')
+        outcomes.add(works)
+    equal(outcomes, {True, False})
 
 
 @case('doctor: stdio alone is not seen')

@@ -84,7 +84,8 @@ def rendered(w):
 @case('manual: renders without a warning')
 def man_warnings(w):
     ran = 0
-    for tool in (['man', '--warnings', '-l'], ['groff', '-mandoc', '-ww', '-Tascii'], ['mandoc', '-Tlint', '-Wwarning']):
+    for tool in (['man', '--warnings', '-l'], ['groff', '-mandoc', '-ww', '-Tascii'],
+                 ['mandoc', '-Tlint', '-Wwarning']):
         if not shutil.which(tool[0]):
             continue
         done = subprocess.run([*tool, w.man], env={**os.environ, 'LC_ALL': 'C.UTF-8', 'MANPAGER': 'cat'},
