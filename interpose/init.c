@@ -10,6 +10,7 @@
  * Threads: the loader's; no locks.
  * Never:   fails: where a name is missing a raw system call stands in.
  */
+#include "config.h"
 #include "next.h"
 #include "route.h"
 #include "stats.h"
@@ -59,6 +60,7 @@ __attribute__((constructor(101))) static void preload_start(void)
 
 	dftio__next_resolve();
 	install();
+	dftio__config_init(true);
 	dftio__stats_init();
 	dftio__route_start();
 	errno = saved;

@@ -63,9 +63,11 @@ int dftio__close(int (*next)(int), int fd)
 	if (dftio__fdown_is_ours(fd))
 		return no_such_fd();
 	stderr_goes((unsigned)fd, (unsigned)fd);
-	/* Before the number can be another file's. */
+	/* Before, so that it is not taken for the next file of that number; after, because another thread may have asked. */
 	dftio__fd_forget(fd);
 	r = next(fd);
+	if (unlikely(!__libc_single_threaded))
+		dftio__fd_forget(fd);
 	count(DFTIO_OP_CLOSE, r);
 	return r;
 }

@@ -23,6 +23,15 @@ struct dftio_config dftio__config = {
 	.log_level = DFTIO_LOG_WARN,
 };
 
+static bool quiet;
+
+/* The same environment is read twice in a process that is preloaded: only one of them speaks. */
+#define complain(...)                                              \
+	do {                                                       \
+		if (!quiet)                                        \
+			dftio__log(DFTIO_LOG_WARN, __VA_ARGS__);   \
+	} while (0)
+
 static const struct {
 	const char *name, *shortname;
 } backend_names[] = {
@@ -58,7 +67,7 @@ static void parse_backend(const char *name, const char *value)
 	const char *b = dftio__config_backend_name(value);
 
 	if (!b) {
-		dftio__log(DFTIO_LOG_WARN,
+		complain(
 			"%s=%s: no such backend (auto, io_uring, epoll, kqueue, threadpool, sync); using auto", name,
 			value);
 		return;
@@ -77,7 +86,7 @@ static void parse_route(const char *name, const char *value)
 			return;
 		}
 	}
-	dftio__log(DFTIO_LOG_WARN, "%s=%s: no such route (auto, backend, direct); using the default", name, value);
+	complain("%s=%s: no such route (auto, backend, direct); using the default", name, value);
 }
 
 static unsigned parse_number(const char *name, const char *value, unsigned min, unsigned max, unsigned dflt)
@@ -88,7 +97,7 @@ static unsigned parse_number(const char *name, const char *value, unsigned min, 
 	errno = 0;
 	n = strtoul(value, &end, 10);
 	if (!isdigit((unsigned char)value[0]) || *end || errno || n < min || n > max) {
-		dftio__log(DFTIO_LOG_WARN, "%s=%s: not a number from %u to %u; using %u", name, value, min, max, dflt);
+		complain("%s=%s: not a number from %u to %u; using %u", name, value, min, max, dflt);
 		return dflt;
 	}
 	return (unsigned)n;
@@ -107,7 +116,7 @@ static void parse_queue_depth(const char *name, const char *value)
 static void copy_path(const char *name, const char *value, char *dst, const char *instead)
 {
 	if (strlen(value) >= PATH_MAX)
-		dftio__log(DFTIO_LOG_WARN, "%s: longer than %d bytes; %s", name, PATH_MAX - 1, instead);
+		complain("%s: longer than %d bytes; %s", name, PATH_MAX - 1, instead);
 	else
 		strcpy(dst, value);
 }
@@ -131,7 +140,7 @@ static void parse_log(const char *name, const char *value)
 			return;
 		}
 	}
-	dftio__log(DFTIO_LOG_WARN, "%s=%s: no such level (error, warn, info, debug); using warn", name, value);
+	complain("%s=%s: no such level (error, warn, info, debug); using warn", name, value);
 }
 
 static void parse_log_file(const char *name, const char *value)
@@ -144,7 +153,7 @@ static void parse_disable(const char *name, const char *value)
 	if (strcmp(value, "1") == 0)
 		dftio__config.disabled = true;
 	else if (strcmp(value, "0") != 0)
-		dftio__log(DFTIO_LOG_WARN, "%s=%s: neither 0 nor 1; using 0", name, value);
+		complain("%s=%s: neither 0 nor 1; using 0", name, value);
 }
 
 static void parse_files(const char *name, const char *value)
@@ -176,7 +185,7 @@ static void warn_unknown(const char *entry)
 	for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
 		if (strlen(variables[i].name) == len && strncmp(entry, variables[i].name, len) == 0)
 			return;
-	dftio__log(DFTIO_LOG_WARN, "%.200s: no such variable; ignored (see 'man dftio' for those there are)", entry);
+	complain("%.200s: no such variable; ignored (see 'man dftio' for those there are)", entry);
 }
 
 /* Not sysconf, which opens and reads files. */
@@ -187,11 +196,12 @@ static unsigned count_cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
-void dftio__config_init(void)
+void dftio__config_init(bool say)
 {
 	unsigned cpus = count_cpus();
 	const char *value;
 
+	quiet = !say;
 	dftio__config.pool_max = cpus > 16 ? 64 : cpus > 1 ? 4 * cpus : 4;
 	for (size_t i = 0; i < ARRAY_SIZE(variables); i++) {
 		value = secure_getenv(variables[i].name);

@@ -26,10 +26,11 @@ struct dftio_config {
 extern DFTIO_PRIVATE_API struct dftio_config dftio__config;
 
 /*
- * Reads the environment (nothing of it in secure-execution mode). Called once, by the core's constructor. Every
- * variable that cannot be understood is said in one line through the log and its default is used.
+ * Reads the environment (nothing of it in secure-execution mode). By the core's constructor, which says nothing, so
+ * that a program which only links the library is not spoken to; and by the preload's, which says in one line each what
+ * cannot be understood, and what is used instead.
  */
-void dftio__config_init(void);
+DFTIO_PRIVATE_API void dftio__config_init(bool say);
 
 /* "IO_URING", "epoll-threadpool", ... -> the short name, or NULL. */
 const char *dftio__config_backend_name(const char *name);

@@ -79,7 +79,7 @@ __attribute__((constructor(101))) static void core_start(void)
 	int saved = errno;
 
 	dftio__log_init();
-	dftio__config_init();
+	dftio__config_init(false);
 	dftio__life_init();
 	dftio__thread_init();
 	errno = saved;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """bash, Python and Perl: interpreters that use descriptors, processes, threads and signals in their own ways."""
 
-from harness import PYTHON, case
+from harness import PYTHON, Skip, case
 
 
 def program(run, name):
@@ -66,6 +66,8 @@ def python_sockets(run):
 
 @case('perl', needs=['perl'], quick=True)
 def perl(run):
+    if run.run('perl', '-MDigest::SHA', '-e', '1', native=True, expect=(0, 2)).status:
+        raise Skip('perl without Digest::SHA')
     run.run('perl', program(run, 'use_files.pl'))
     run.path('edited').write_bytes(run.path('in/text.txt').read_bytes())
     run.run('perl', '-pi.orig', '-e', 's/\\b(\\w)(\\w+)/$2$1/g', 'edited')

@@ -27,6 +27,7 @@ import time
 # Not the caller's: a version manager's wrapper scripts in front of the real programs would be tested instead.
 PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 PYTHON = '/usr/bin/python3'
+SANITIZER_OPTIONS = ('ASAN_OPTIONS', 'UBSAN_OPTIONS', 'TSAN_OPTIONS', 'LSAN_OPTIONS')
 HANGS_BEFORE_HASTE = 5
 KEPT_BYTES_MAX = 64 * 1024
 NR_IO_URING_SETUP = 425  # the same on every architecture
@@ -123,8 +124,9 @@ def which(program):
 
 
 def plain_environment(home):
-    """The environment of every child: nothing of the caller's, so that a run means the same everywhere."""
+    """The environment of every child: little of the caller's, so that a run means the same everywhere."""
     return {
+        **{name: os.environ[name] for name in SANITIZER_OPTIONS if name in os.environ},
         'PATH': PATH, 'HOME': str(home), 'TMPDIR': str(home), 'LC_ALL': 'C', 'TZ': 'UTC', 'TERM': 'dumb',
         'PYTHONHASHSEED': '0', 'PYTHONDONTWRITEBYTECODE': '1', 'PYTHONNOUSERSITE': '1',
     }
@@ -507,5 +509,8 @@ def free_space(directory):
 
 
 def sha256_of(path):
+    digest = hashlib.sha256()
     with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -5,18 +5,14 @@ import json
 import os
 import re
 import shlex
-import subprocess
 from functools import cached_property
 from pathlib import Path
+
+from symbols import glibc_of, undefined
 
 # Never the tree's own: version control, caches, fetched subprojects.
 FOREIGN = {'.git', '__pycache__', 'subprojects'}
 KINDS = {'.c': 'C', '.h': 'C', '.py': 'Python', '.sh': 'shell', '.pl': 'Perl', '.S': 'assembler', '.cpp': 'C++'}
-
-
-def output_of(*command, **more):
-    """What a tool printed. A tool that fails is an error, never an empty answer."""
-    return subprocess.run(command, check=True, capture_output=True, encoding='utf-8', errors='replace', **more).stdout
 
 
 class House:
@@ -90,6 +86,11 @@ class House:
         return [(source, obj) for source, obj, _ in self.commands if obj.parent.resolve() == private.resolve()]
 
     @cached_property
+    def libc(self):
+        """The glibc that the compiler links with, or None."""
+        return glibc_of(self.cc)
+
+    @cached_property
     def instrumentation(self):
         """The run-time of a sanitizer or of coverage that the core calls, or None."""
         for _, obj in self.objects(self.core_objects):
@@ -97,18 +98,3 @@ class House:
                 if re.match(r'__(asan|tsan|msan|hwasan|ubsan|sanitizer|gcov|llvm_prof)', name):
                     return name
         return None
-
-
-def undefined(obj):
-    """The names that an object file imports."""
-    return {line.split()[0] for line in output_of('nm', '-u', '-P', str(obj)).splitlines() if line.strip()}
-
-
-def exported(library):
-    """(name, version, kind letter) of every dynamic symbol that a library defines; version '' without one."""
-    found = []
-    for line in output_of('nm', '-D', '--defined-only', '-P', str(library)).splitlines():
-        symbol, letter = line.split()[:2]
-        name, _, version = symbol.partition('@')
-        found.append((name, version.lstrip('@'), letter))
-    return found

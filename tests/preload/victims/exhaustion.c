@@ -10,11 +10,14 @@
 #include "transfer.h"
 #include "victim.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 
@@ -159,6 +162,48 @@ static void no_stack_to_speak_of(void)
 	do_io("a small stack");
 }
 
+/* From now on io_uring_setup fails with `err`, as in containers: a filter that is inherited and never lifted. */
+static void refuse_rings(int err)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 425, 0, 1), /* io_uring_setup, on every architecture */
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		skip("no seccomp filters");
+}
+
+static void rings_refused_by_a_sandbox(void)
+{
+	prepare();
+	refuse_rings(EPERM);
+	do_io("EPERM");
+}
+
+static void rings_unknown_to_a_sandbox(void)
+{
+	prepare();
+	refuse_rings(ENOSYS);
+	do_io("ENOSYS");
+}
+
+/* Refused when some exist already, for the next thread. */
+static void rings_refused_later(void)
+{
+	pthread_t thread;
+
+	prepare();
+	do_io("before");
+	refuse_rings(EPERM);
+	do_io("after");
+	NEED(pthread_create(&thread, NULL, do_io_in_thread, (void *)(uintptr_t) "in a new thread") == 0);
+	pthread_join(thread, NULL);
+}
+
 const struct promise promises[] = {
 	PROMISE_MAY_WARN(no_descriptor_left),
 	PROMISE_MAY_WARN(descriptor_limit_of_zero),
@@ -167,5 +212,8 @@ const struct promise promises[] = {
 	PROMISE_MAY_WARN(no_address_space_left),
 	PROMISE_MAY_WARN(no_locked_memory),
 	PROMISE(no_stack_to_speak_of),
+	PROMISE_MAY_WARN(rings_refused_by_a_sandbox),
+	PROMISE_MAY_WARN(rings_unknown_to_a_sandbox),
+	PROMISE_MAY_WARN(rings_refused_later),
 	PROMISES_END,
 };

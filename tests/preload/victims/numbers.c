@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 enum { LENGTH = 100000 };
 
@@ -188,6 +189,7 @@ static void no_descriptor_is_made_by_the_first_routed_call(void)
 	SEE(fsync(file), "fsync");
 	say_descriptors("after more");
 	say("numbers go on with %d", open("file", O_RDONLY));
+	SEE(waitpid(-1, NULL, 0), "no child that is not the program's");
 }
 
 const struct promise promises[] = {

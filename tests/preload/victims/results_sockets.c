@@ -310,6 +310,48 @@ static void time_outs_of_sockets(void)
 #undef TIMED
 }
 
+/* Whole messages: with addresses, several at a time, cut, and with nothing in them. */
+static void messages(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(address);
+	char text[] = "a message";
+	char buf[64] = "";
+	struct iovec vectors[2] = {{text, 3}, {text + 3, 6}};
+	struct iovec short_vector = {buf, 4};
+	struct msghdr out = {.msg_iov = vectors, .msg_iovlen = 2};
+	struct msghdr in = {.msg_iov = &short_vector, .msg_iovlen = 1};
+	struct mmsghdr several[3] = {{.msg_hdr = out}, {.msg_hdr = out}, {.msg_hdr = out}};
+	int receiver = socket(AF_INET, SOCK_DGRAM, 0);
+	int sender = socket(AF_INET, SOCK_DGRAM, 0);
+	int pair[2];
+
+	if (bind(receiver, (struct sockaddr *)&address, sizeof(address)) != 0)
+		skip("no UDP on the loopback interface");
+	NEED(getsockname(receiver, (struct sockaddr *)&address, &len) == 0);
+	SEE(sendto(sender, text, 9, 0, (struct sockaddr *)&address, len), "sendto");
+	len = sizeof(from);
+	SEE(recvfrom(receiver, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len), "recvfrom");
+	say("%s from family %d, length %u", buf, from.ss_family, len);
+	SEE(sendto(sender, text, 9, 0, NULL, 0), "sendto nobody");
+	SEE(sendto(sender, text, 9, 0, (struct sockaddr *)&address, 3), "sendto a short address");
+	SEE(recvfrom(receiver, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL), "recvfrom nobody");
+	NEED(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
+	SEE(sendmsg(pair[0], &out, 0), "sendmsg");
+	SEE(recvmsg(pair[1], &in, 0), "recvmsg");
+	say("%.4s flags %#x", buf, (unsigned)in.msg_flags);
+	SEE(recvmsg(pair[1], &in, MSG_DONTWAIT), "recvmsg of nothing");
+	SEE(sendmmsg(pair[0], several, 3, 0), "sendmmsg");
+	SEE(recvmmsg(pair[1], several, 3, MSG_DONTWAIT, NULL), "recvmmsg");
+	say("lengths %u %u %u", several[0].msg_len, several[1].msg_len, several[2].msg_len);
+	SEE(sendmsg(pair[0], NULL, 0), "sendmsg null");
+	SEE(recvmsg(pair[1], (struct msghdr *)(uintptr_t)8, MSG_DONTWAIT), "recvmsg missing");
+	SEE(sendmsg(0, &out, 0), "sendmsg on no socket");
+	out.msg_iovlen = 2000;
+	SEE(sendmsg(pair[0], &out, 0), "sendmsg of too many pieces");
+}
+
 /* Descriptors that arrive in a message may have numbers that were something else. */
 static void received_descriptors(void)
 {
@@ -350,6 +392,7 @@ const struct promise promises[] = {
 	PROMISE(connecting),
 	PROMISE(a_full_backlog),
 	PROMISE(time_outs_of_sockets),
+	PROMISE(messages),
 	PROMISE(received_descriptors),
 	PROMISES_END,
 };

@@ -7,6 +7,7 @@
  * Threads: one, and children that wait.
  * Never:   closes or replaces NUMBER by a name that is interposed, unless the promise says so.
  */
+#include "transfer.h"
 #include "victim.h"
 
 #include <dirent.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -126,6 +128,63 @@ static void a_file_becomes_the_pipe_of_a_child(void)
 	SEE(read(fileno(stream), buf, 10), "read");
 	say("%s", buf);
 	say("status %#x", (unsigned)pclose(stream));
+}
+
+/* Bytes that wait in the pipe or socket whose reading end is `fd`. */
+static int waiting_in(int fd)
+{
+	int count = -1;
+
+	NEED(ioctl(fd, FIONREAD, &count) == 0);
+	return count;
+}
+
+/*
+ * The first call on the number since it became a pipe or a socket has an offset: ESPIPE, and not a byte is taken
+ * out or put in by whoever tried.
+ */
+static void a_positional_call_takes_nothing_and_leaves_nothing(void)
+{
+	char buf[16] = "0123456789";
+	int ends[2];
+
+	FOR_TRANSFERS(t) {
+		for (int kind = 0; t->positional && kind < 2; kind++) {
+			use_as_file();
+			if (kind == 0)
+				NEED(raw_pipe(ends, 0) == 0);
+			else
+				NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+			if (!t->writes)
+				NEED(raw_write(ends[1], "0123456789", 10) == 10);
+			NEED(syscall(SYS_dup3, ends[t->writes ? 1 : 0], NUMBER, 0) == NUMBER);
+			SEE(t->call(NUMBER, buf, 10, 0), "%s, %s", t->name, kind == 0 ? "pipe" : "socket");
+			say("  waiting %d", waiting_in(ends[0]));
+			raw_close(ends[0]);
+			raw_close(ends[1]);
+		}
+	}
+}
+
+/* The first call has none: it does the same as on a descriptor that was never anything else. */
+static void a_plain_call_takes_what_is_there(void)
+{
+	char buf[16] = "0123456789";
+	int ends[2];
+
+	FOR_TRANSFERS(t) {
+		if (t->positional && strstr(t->name, "v2") == NULL)
+			continue;
+		use_as_file();
+		NEED(raw_pipe(ends, 0) == 0);
+		if (!t->writes)
+			NEED(raw_write(ends[1], "abcdefgh", 8) == 8);
+		NEED(syscall(SYS_dup3, ends[t->writes ? 1 : 0], NUMBER, 0) == NUMBER);
+		SEE(t->call(NUMBER, buf, 10, -1), "%s", t->name);
+		say("  waiting %d, %.10s", waiting_in(ends[0]), buf);
+		raw_close(ends[0]);
+		raw_close(ends[1]);
+	}
 }
 
 static void a_file_becomes_a_full_pipe(void)
@@ -302,6 +361,8 @@ static void waiting_on_a_stale_number_keeps_nobody(void)
 const struct promise promises[] = {
 	PROMISE(a_file_closed_by_stdio_becomes_a_pipe),
 	PROMISE(a_file_becomes_the_pipe_of_a_child),
+	PROMISE(a_positional_call_takes_nothing_and_leaves_nothing),
+	PROMISE(a_plain_call_takes_what_is_there),
 	PROMISE(a_file_becomes_a_full_pipe),
 	PROMISE(a_file_becomes_other_things),
 	PROMISE(a_file_becomes_another_file),
