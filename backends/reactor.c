@@ -61,8 +61,8 @@ static int64_t attempt_write(const struct dftio_op *op)
 
 static int64_t attempt_readv(const struct dftio_op *op)
 {
-	return not_ready_if_eagain(dftio__result(
-		dftio__sys.preadv2(op->fd, op->arg.v.iov, op->arg.v.iovcnt, -1, op->arg.v.flags | RWF_NOWAIT)));
+	return not_ready_if_eagain(
+		dftio__result(dftio__sys.preadv2(op->fd, op->arg.v.iov, op->arg.v.iovcnt, -1, RWF_NOWAIT)));
 }
 
 static int64_t attempt_recv(const struct dftio_op *op)
@@ -131,7 +131,7 @@ bool reactor_needs_lane(const struct dftio_op *op)
 {
 	if (op->code == DFTIO_OP_POLL)
 		return poll_fits(op) && (unsigned)op->fd < DFTIO_FD_MAX;
-	return (op->flags & DFTIO_OPF_STREAM) && attempts[op->code] && (unsigned)op->fd < DFTIO_FD_MAX;
+	return (op->flags & DFTIO_OPF_WAITS) && attempts[op->code] && (unsigned)op->fd < DFTIO_FD_MAX;
 }
 
 static size_t reactor_size(void)
@@ -231,6 +231,8 @@ static void run_queue(struct reactor *r, struct queue *q)
 			res = is_ready(op, side_of(op) == REACTOR_OUT ? POLLOUT : POLLIN) ? -EOPNOTSUPP : NOT_READY;
 		if (res == NOT_READY)
 			return;
+		if (dftio__op_goes_on(op, res))
+			continue;
 		pop(q);
 		if (res == -EOPNOTSUPP)
 			to_pool(r, op);
@@ -249,15 +251,6 @@ int reactor_submit(struct dftio_lane *lane, struct dftio_op *op)
 		return dftio__pool_submit(op);
 	r = lane->impl;
 	op->carrier = DFTIO_BY_BACKEND;
-	/* The descriptor does not wait, nor shall the operation: the real call is the attempt. */
-	if (op->code != DFTIO_OP_POLL && !(op->flags & DFTIO_OPF_WAITS)) {
-		complete(r, op, dftio__op_perform(op));
-		return 0;
-	}
-	if ((op->code == DFTIO_OP_RECV || op->code == DFTIO_OP_SEND) && (op->arg.rw.flags & MSG_DONTWAIT)) {
-		complete(r, op, dftio__op_perform(op));
-		return 0;
-	}
 	dftio__op_set_state(op, DFTIO_OPS_LANE);
 	q = queue_of(r, op);
 	first = !q->head;

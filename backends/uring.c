@@ -131,13 +131,13 @@ static bool prep_accept(struct io_uring_sqe *sqe, const struct dftio_op *op)
 static bool prep_recv(struct io_uring_sqe *sqe, const struct dftio_op *op)
 {
 	io_uring_prep_recv(sqe, op->fd, op->arg.rw.buf, op->arg.rw.len, op->arg.rw.flags);
-	return op->arg.rw.len <= DFTIO_MAX_RW;
+	return true;
 }
 
 static bool prep_send(struct io_uring_sqe *sqe, const struct dftio_op *op)
 {
 	io_uring_prep_send(sqe, op->fd, op->arg.rw.buf, op->arg.rw.len, op->arg.rw.flags);
-	return op->arg.rw.len <= DFTIO_MAX_RW;
+	return true;
 }
 
 static bool prep_connect(struct io_uring_sqe *sqe, const struct dftio_op *op)
@@ -175,30 +175,11 @@ static bool (*const prep[DFTIO_OP_MAX_])(struct io_uring_sqe *, const struct dft
 	[DFTIO_OP_POLL] = prep_poll,
 };
 
-static int drain(struct uring *r)
+static int enqueue(struct uring *r, struct dftio_op *op)
 {
-	struct io_uring_cqe cqe;
-	int n = 0;
-
-	while (uring_pop(r, &cqe)) {
-		if (!cqe.user_data)
-			continue; /* of an attempt that was given up */
-		dftio__op_complete((struct dftio_op *)(uintptr_t)cqe.user_data, cqe.res);
-		n++;
-	}
-	return n;
-}
-
-static int uring_submit(struct dftio_lane *lane, struct dftio_op *op)
-{
-	struct io_uring_sqe *sqe;
-	struct uring *r;
+	struct io_uring_sqe *sqe = uring_next_sqe(r);
 	int error;
 
-	if (!lane)
-		return dftio__pool_submit(op);
-	r = lane->impl;
-	sqe = uring_next_sqe(r);
 	if (!sqe)
 		return -EAGAIN;
 	if (!prep[op->code](sqe, op) || !uring_has_opcode(sqe->opcode))
@@ -207,12 +188,48 @@ static int uring_submit(struct dftio_lane *lane, struct dftio_op *op)
 	op->carrier = DFTIO_BY_BACKEND;
 	dftio__op_set_state(op, DFTIO_OPS_LANE);
 	error = uring_push(r);
-	if (error < 0) {
+	if (error < 0)
 		dftio__op_set_state(op, DFTIO_OPS_READY);
-		return error;
+	return error;
+}
+
+/* The rest of a write that goes on; where the ring does not take it, a pool thread, or in place. */
+static void go_on(struct uring *r, struct dftio_op *op)
+{
+	if (enqueue(r, op) == 0 || dftio__pool_submit(op) == 0)
+		return;
+	dftio__op_complete(op, dftio__op_perform(op));
+}
+
+static int drain(struct uring *r)
+{
+	struct io_uring_cqe cqe;
+	struct dftio_op *op;
+	int n = 0;
+
+	while (uring_pop(r, &cqe)) {
+		op = (struct dftio_op *)(uintptr_t)cqe.user_data;
+		if (!op)
+			continue; /* of an attempt that was given up */
+		if (dftio__op_goes_on(op, cqe.res)) {
+			go_on(r, op);
+			continue;
+		}
+		dftio__op_complete(op, cqe.res);
+		n++;
 	}
-	drain(r);
-	return 0;
+	return n;
+}
+
+static int uring_submit(struct dftio_lane *lane, struct dftio_op *op)
+{
+	int error;
+
+	if (!lane)
+		return dftio__pool_submit(op);
+	error = enqueue(lane->impl, op);
+	drain(lane->impl);
+	return error;
 }
 
 static int uring_reap(struct dftio_lane *lane, int timeout_ms)

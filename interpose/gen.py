@@ -97,34 +97,44 @@ def gen_next(wraps, _passes):
 VARIADIC = {
     "mode": "\tmode_t mode = 0;\n\n\tif (dftio__open_has_mode(flags)) {\n\t\tva_list ap;\n\n\t\tva_start(ap, flags);\n"
             "\t\tmode = va_arg(ap, mode_t);\n\t\tva_end(ap);\n\t}",
+    "prctl": "\tva_list ap;\n\tunsigned long a[4];\n\n\tva_start(ap, option);\n\tfor (int i = 0; i < 4; i++)\n"
+             "\t\ta[i] = va_arg(ap, unsigned long);\n\tva_end(ap);",
     "arg": "\tva_list ap;\n\tvoid *arg;\n\n\tva_start(ap, cmd);\n\targ = va_arg(ap, void *);\n\tva_end(ap);",
 }
 
 
 def body(w, name):
-    args = w.args() + ([w.variadic] if w.variadic in VARIADIC else [])
+    args = w.args() + ([w.variadic] if w.variadic in ("mode", "arg") else [])
+    args += [f"a[{i}]" for i in range(4)] if w.variadic == "prctl" else []
     call = f"dftio__next.{name}({', '.join(args)})"
     ret = "" if w.ret == "void" else "return "
     if w.variadic in VARIADIC:
         yield VARIADIC[w.variadic]
     if w.kind == "route":
-        passes = " || ".join(f"dftio__route_passes({fd})" for fd in w.fds())
+        prefix = "dftio__route_pread_passes" if w.arg == "pread" else "dftio__route_passes"
+        passes = " || ".join(f"{prefix}({fd})" for fd in w.fds())
         yield f"\tif (likely({passes}))"
         yield f"\t\treturn {call};"
         yield f"\treturn dftio__route_{w.arg}(dftio__next.{name}, {', '.join(args)});"
     elif w.kind == "chk":
         fn, plain = w.arg.split(":")
-        yield f"\tif (likely(dftio__route_passes(fd)) || len > buflen)"
+        prefix = "dftio__route_pread_passes" if fn == "pread" else "dftio__route_passes"
+        yield f"\tif (likely({prefix}(fd)) || len > buflen)"
         yield f"\t\treturn {call};"
         yield f"\treturn dftio__route_{fn}(dftio__next.{plain}, {', '.join(args[:-1])});"
     elif w.kind == "count":
-        yield f"\t{w.ret} r = {call};"
+        # A jump, not a call, where nobody counts: a frame across a system call costs more than the wrapper.
+        yield f"\t{w.ret} r;"
         yield ""
-        yield "\tif (unlikely(dftio__route.counting))"
-        yield f"\t\tdftio__route_count(DFTIO_OP_{w.arg}, r);"
+        yield "\tif (likely(!dftio__route.counting))"
+        yield f"\t\treturn {call};"
+        yield f"\tr = {call};"
+        yield f"\tdftio__route_count(DFTIO_OP_{w.arg}, r);"
         yield "\treturn r;"
     elif w.kind == "opened":
         yield f"\treturn dftio__opened(DFTIO_OP_{w.arg}, {call});"
+    elif w.kind == "asm":
+        sys.exit(f"{name}: has no C wrapper")
     elif w.kind == "share":
         yield "\tdftio__share();"
         yield f"\t{ret}{call};"
@@ -147,6 +157,8 @@ def gen_wrappers(wraps, _passes):
     yield '#include "wrap.h"'
     for w in wraps:
         for n in w.names:
+            if w.kind == "asm":
+                continue
             yield ""
             noreturn = "__attribute__((noreturn)) " if w.noreturn else ""
             # Named by an assembler label: libc's headers declare these names in ways of their own (transparent
@@ -176,6 +188,7 @@ MEANING = {
     "count": "passed on: a socket can wait for ever",
     "opened": "passed on; what was known of the number it makes is forgotten",
     "hand": "made by the calling thread, and observed",
+    "asm": "passed on by a jump; a seccomp(2) in it ends routing",
     "share": "passed on; file positions may be shared with another process afterwards",
 }
 
@@ -217,7 +230,7 @@ def gen_names(wraps, passes):
 def gen_list(wraps, passes):
     for w in wraps:
         for n in w.names:
-            yield f"wrap {n}"
+            yield f"{'jump' if w.kind == 'asm' else 'wrap'} {n}"
     for names, _ in passes:
         for n in names:
             yield f"pass {n}"

@@ -16,6 +16,16 @@
 #define DFTIO_NEXT_TABLE
 #include "next_table.h"
 
+/* For syscall.S. */
+__attribute__((visibility("hidden"))) long (*dftio__next_syscall)(long number, ...) = dftio__raw_syscall;
+__attribute__((visibility("hidden"))) long dftio__raw_failed(long r);
+
+long dftio__raw_failed(long r)
+{
+	errno = (int)-r;
+	return -1;
+}
+
 void dftio__next_resolve(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(next_names); i++) {
@@ -24,4 +34,5 @@ void dftio__next_resolve(void)
 		if (fn)
 			*(void **)((char *)&dftio__next + next_names[i].offset) = fn;
 	}
+	dftio__next_syscall = dftio__next.syscall;
 }

@@ -14,11 +14,14 @@
 #include "fdinfo.h"
 #include "fdown.h"
 #include "life.h"
+#include "pool.h"
 #include "route.h"
 #include "stats.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/single_threaded.h>
 
 static int no_such_fd(void)
@@ -203,14 +206,34 @@ int dftio__sendmmsg(
 	return next(fd, msgs, n, flags);
 }
 
-/* From here on this thread's numbers are its own: what is remembered is of the process's. */
+/*
+ * Some of this the kernel does only for a process of one thread, and ours would be in the way: they leave first. And
+ * from here on this thread's numbers may be its own: what is remembered is of the process's.
+ */
 int dftio__unshare(int (*next)(int), int flags)
 {
-	int r = next(flags);
+	int r;
 
+	if (flags & (CLONE_NEWUSER | CLONE_VM | CLONE_SIGHAND | CLONE_THREAD))
+		dftio__pool_leave();
+	r = next(flags);
 	if (r == 0 && (flags & CLONE_FILES))
 		dftio__tls.private_fds = 1;
 	return r;
+}
+
+int dftio__setns(int (*next)(int, int), int fd, int nstype)
+{
+	dftio__pool_leave();
+	return next(fd, nstype);
+}
+
+/* After this a call that the program did not make may be its death. */
+int dftio__prctl(int (*next)(int, ...), int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+	if (option == PR_SET_SECCOMP && (a == SECCOMP_MODE_STRICT || b))
+		dftio__route_stop();
+	return next(option, a, b, c, d);
 }
 
 void dftio__share(void)

@@ -27,6 +27,8 @@ ssize_t dftio__sendmsg(ssize_t (*next)(int, const struct msghdr *, int), int fd,
 int dftio__sendmmsg(
 	int (*next)(int, struct mmsghdr *, unsigned, int), int fd, struct mmsghdr *msgs, unsigned n, int flags);
 int dftio__unshare(int (*next)(int), int flags);
+int dftio__setns(int (*next)(int, int), int fd, int nstype);
+int dftio__prctl(int (*next)(int, ...), int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 
 /* Descriptors go to another process: no file position is ours alone any more. */
 void dftio__share(void);

@@ -20,6 +20,7 @@
 #include "fdown.h"
 #include "life.h"
 #include "next.h"
+#include "stats.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -28,6 +29,9 @@
 
 /* A real call out of so many asks with RWF_NOWAIT whether the data still is cached. */
 #define SAMPLE_EVERY 64
+
+/* What sendfile and copy_file_range move before they look for a signal. */
+#define PIECE ((size_t)8 << 20)
 
 enum way { PASSED, INLINE, AUTO, BACKEND };
 
@@ -50,11 +54,22 @@ static bool kernel_answers_nowait(void)
 
 void dftio__route_start(void)
 {
+	struct dftio_route_state s = { 0 };
+
 	nowait_is_sound = kernel_answers_nowait();
-	dftio__route.counting = dftio__config.stats && !dftio__config.disabled;
-	dftio__route.soles = !dftio__config.disabled && dftio__config.route == DFTIO_ROUTE_BACKEND &&
-			     (!dftio__config.backend_forced || strcmp(dftio__config.backend, "io_uring") == 0);
-	dftio__route.live = !dftio__config.disabled;
+	s.counting = dftio__config.stats;
+	s.every = s.counting || dftio__config.route == DFTIO_ROUTE_BACKEND;
+	s.soles = dftio__config.route == DFTIO_ROUTE_BACKEND &&
+		  (!dftio__config.backend_forced || strcmp(dftio__config.backend, "io_uring") == 0);
+	s.live = s.counting || dftio__config.route != DFTIO_ROUTE_DIRECT;
+	if (!dftio__config.disabled)
+		dftio__route = s;
+}
+
+void dftio__route_stop(void)
+{
+	dftio__route = (struct dftio_route_state){ 0 };
+	dftio__stats_stop();
 }
 
 void dftio__route_count(enum dftio_op_code code, int64_t r)
@@ -213,16 +228,12 @@ static ssize_t try_in_backend(int fd, uint8_t *hint, void *buf, size_t len, off6
 /* Policy auto: whether this call should ask if the data is cached. Most calls of a warm file do not. */
 static bool is_sampled(uint8_t hint)
 {
-	if (hint & DFTIO_FD_NO_NOWAIT)
-		return false;
-	if (hint & DFTIO_FD_COLD)
-		return true;
-	if (likely(dftio__tls.sample++ % SAMPLE_EVERY))
-		return false;
-	return nowait_is_sound;
+	if (hint & (DFTIO_FD_NO_NOWAIT | DFTIO_FD_COLD))
+		return hint & DFTIO_FD_COLD;
+	return unlikely(dftio__tls.sample++ % SAMPLE_EVERY == 0) && nowait_is_sound;
 }
 
-ssize_t dftio__route_pread(
+static __attribute__((noinline)) ssize_t pread_by_plan(
 	ssize_t (*next)(int, void *, size_t, off64_t), int fd, void *buf, size_t len, off64_t offset)
 {
 	struct plan p = make_plan(fd);
@@ -232,7 +243,7 @@ ssize_t dftio__route_pread(
 	if (p.way < AUTO || offset < 0 || len > DFTIO_MAX_RW || len == 0)
 		return count(&p, DFTIO_OP_PREAD, next(fd, buf, len, offset));
 	if (p.way == AUTO) {
-		if (likely(!is_sampled(p.hint)))
+		if (dftio__route.every && !is_sampled(p.hint))
 			return count(&p, DFTIO_OP_PREAD, next(fd, buf, len, offset));
 		r = try_in_place(fd, &p.hint, buf, len, offset);
 		if (r >= 0)
@@ -255,6 +266,23 @@ ssize_t dftio__route_pread(
 	if (got > 0)
 		return count(&p, DFTIO_OP_PREAD, got);
 	return count(&p, DFTIO_OP_PREAD, next(fd, buf, len, offset));
+}
+
+/*
+ * Policy auto makes the real call for nearly every read of a file that is known and warm: decided here, before a frame
+ * is made, because one across a system call costs more than all the rest.
+ */
+ssize_t dftio__route_pread(
+	ssize_t (*next)(int, void *, size_t, off64_t), int fd, void *buf, size_t len, off64_t offset)
+{
+	uint8_t hint;
+
+	if (likely(!dftio__route.every)) {
+		hint = dftio__fd_hint(fd);
+		if (likely(dftio__fd_kind(hint) != DFTIO_FD_UNKNOWN && !is_sampled(hint)))
+			return next(fd, buf, len, offset);
+	}
+	return pread_by_plan(next, fd, buf, len, offset);
 }
 
 /*
@@ -435,6 +463,33 @@ static bool both_go_to_backend(struct plan *p, int out_fd, int in_fd)
 	return false;
 }
 
+/*
+ * Both are carried out in pieces: in the kernel a signal ends them half way, with what was moved so far, and a handler
+ * shall not have to wait for gigabytes. `op` is prepared but for its length.
+ */
+static bool run_in_pieces(struct plan *p, struct dftio_op *op, size_t len, int64_t *total)
+{
+	int64_t r;
+	size_t piece;
+
+	*total = 0;
+	do {
+		piece = len - (size_t)*total < PIECE ? len - (size_t)*total : PIECE;
+		op->arg.copy.len = piece;
+		dftio__op_set_state(op, DFTIO_OPS_READY);
+		if (!run_planned(p, op, &r)) {
+			/* No file any more: what was moved before is the answer, or there is none. */
+			return *total > 0;
+		}
+		if (r < 0) {
+			*total = *total ? *total : r;
+			return true;
+		}
+		*total += r;
+	} while ((size_t)r == piece && (size_t)*total < len && !(op->flags & DFTIO_OPF_CUT));
+	return true;
+}
+
 ssize_t dftio__route_sendfile(
 	ssize_t (*next)(int, int, off64_t *, size_t), int out_fd, int in_fd, off64_t *offset, size_t len)
 {
@@ -442,12 +497,11 @@ ssize_t dftio__route_sendfile(
 	struct plan p;
 	int64_t r;
 
-	if (both_go_to_backend(&p, out_fd, in_fd)) {
+	if (both_go_to_backend(&p, out_fd, in_fd) && len <= DFTIO_MAX_RW) {
 		dftio__op_init(&op, DFTIO_OP_SENDFILE, out_fd);
 		op.arg.copy.in = in_fd;
 		op.arg.copy.in_off = offset;
-		op.arg.copy.len = len;
-		if (run_planned(&p, &op, &r))
+		if (run_in_pieces(&p, &op, len, &r))
 			return r;
 	}
 	return count(&p, DFTIO_OP_SENDFILE, next(out_fd, in_fd, offset, len));
@@ -460,14 +514,13 @@ ssize_t dftio__route_copy_file_range(ssize_t (*next)(int, off64_t *, int, off64_
 	struct plan p;
 	int64_t r;
 
-	if (both_go_to_backend(&p, out_fd, in_fd)) {
+	if (both_go_to_backend(&p, out_fd, in_fd) && len <= DFTIO_MAX_RW) {
 		dftio__op_init(&op, DFTIO_OP_COPY_FILE_RANGE, out_fd);
 		op.arg.copy.in = in_fd;
 		op.arg.copy.in_off = in_offset;
 		op.arg.copy.out_off = out_offset;
-		op.arg.copy.len = len;
 		op.arg.copy.flags = flags;
-		if (run_planned(&p, &op, &r))
+		if (run_in_pieces(&p, &op, len, &r))
 			return r;
 	}
 	return count(&p, DFTIO_OP_COPY_FILE_RANGE, next(in_fd, in_offset, out_fd, out_offset, len, flags));

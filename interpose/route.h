@@ -9,20 +9,33 @@
 #include <sys/uio.h>
 
 struct dftio_route_state {
-	bool live;     /* started, and not disabled */
-	bool counting; /* statistics are on: every call is looked at */
+	bool live;     /* there is something to do at all: started, not disabled, not direct without statistics */
+	bool every;    /* every data operation is looked at: policy backend, or statistics; else only pread is */
+	bool counting; /* statistics are on: what is passed on is looked at too */
 	bool soles;    /* a ring may carry reads at the file position: who shares it matters */
 };
 
-extern struct dftio_route_state dftio__route;
+extern __attribute__((visibility("hidden"))) struct dftio_route_state dftio__route;
 
-/* What is known to be none of ours, and nobody counts: one byte decides. */
+/* Policy auto makes the real call for everything but a pread: then one byte decides. */
 static inline bool dftio__route_passes(int fd)
+{
+	return !dftio__route.every || (dftio__fd_kind(dftio__fd_hint(fd)) >= DFTIO_FD_PASS && !dftio__route.counting);
+}
+
+/* For a pread: what is known to be none of ours, and nobody counts. */
+static inline bool dftio__route_pread_passes(int fd)
 {
 	return (dftio__fd_kind(dftio__fd_hint(fd)) >= DFTIO_FD_PASS && !dftio__route.counting) || !dftio__route.live;
 }
 
 void dftio__route_start(void);
+
+/*
+ * The process locks itself in (seccomp): from now on nothing but the calls it makes itself. No report either, which
+ * would open a file.
+ */
+void dftio__route_stop(void);
 
 /* Counts a call that was passed on and is never routed. */
 void dftio__route_count(enum dftio_op_code code, int64_t r);

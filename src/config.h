@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The DFTIO_* variables: parsed once, immutable afterwards. */
+/* The DFTIO_* variables: parsed once, immutable afterwards (but that statistics may be given up). */
 #pragma once
 
 #include "base.h"

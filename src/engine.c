@@ -15,6 +15,7 @@
 #include "pool.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -76,8 +77,12 @@ static const struct dftio_backend_ops *choose(void)
 	const struct dftio_backend_ops *be, *none = NULL;
 	char text[sizeof(why)];
 	bool failed;
+	int cancel;
 
+	/* Probing makes calls that are cancellation points, where the program's own call may be none. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	be = dftio__config.backend_forced ? choose_named(text, sizeof(text)) : choose_best(text, sizeof(text));
+	pthread_setcancelstate(cancel, NULL);
 	failed = dftio__config.backend_forced && strcmp(be->name, dftio__config.backend) != 0;
 	if (!dftio__life_is_owner())
 		return be;
@@ -139,7 +144,7 @@ void dftio__engine_drop_lane(struct dftio_lane *lane)
 static struct dftio_lane *my_lane(const struct dftio_backend_ops *be)
 {
 	struct dftio_thread *t = dftio__thread();
-	int r;
+	int r, cancel;
 
 	if (!t || t->lane.failed)
 		return NULL;
@@ -148,7 +153,9 @@ static struct dftio_lane *my_lane(const struct dftio_backend_ops *be)
 	/* What a vfork child opened would stay behind in its parent's memory. */
 	if (!dftio__life_is_owner())
 		return NULL;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	r = be->open(&t->lane);
+	pthread_setcancelstate(cancel, NULL);
 	if (r == 0)
 		return &t->lane;
 	t->lane.failed = 1;
@@ -157,22 +164,72 @@ static struct dftio_lane *my_lane(const struct dftio_backend_ops *be)
 	return NULL;
 }
 
+/* Whether the socket has a time limit of its own, which only the kernel's own wait keeps. */
+static bool has_time_limit(const struct dftio_op *op)
+{
+	bool out = dftio__op_desc(op)->traits & DFTIO_T_OUT;
+	struct timeval tv = { 0 };
+	socklen_t len = sizeof(tv);
+
+	return getsockopt(op->fd, SOL_SOCKET, out ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, &len) == 0 &&
+	       (tv.tv_sec || tv.tv_usec);
+}
+
+static bool is_written_whole(const struct dftio_op *op, enum dftio_fd_kind kind)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	if (op->code != DFTIO_OP_WRITE && op->code != DFTIO_OP_SEND)
+		return false;
+	if (kind == DFTIO_FD_PIPE)
+		return true;
+	return kind == DFTIO_FD_SOCKET && getsockopt(op->fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type == SOCK_STREAM;
+}
+
+/* Flags of recv and send that a wait for readiness can keep; with any other the kernel waits differently. */
+#define PLAIN_MSG_FLAGS (MSG_NOSIGNAL | MSG_TRUNC)
+
+static bool asks_for_more(const struct dftio_op *op)
+{
+	if (op->code == DFTIO_OP_RECV || op->code == DFTIO_OP_SEND)
+		return (op->arg.rw.flags & ~PLAIN_MSG_FLAGS) || op->arg.rw.len > DFTIO_MAX_RW;
+	if (op->code == DFTIO_OP_READ || op->code == DFTIO_OP_WRITE)
+		return op->arg.rw.len > DFTIO_MAX_RW;
+	return (dftio__op_desc(op)->traits & DFTIO_T_VECTOR) && op->arg.v.flags;
+}
+
+static void classify_stream(struct dftio_op *op, enum dftio_fd_kind kind)
+{
+	int status = dftio__sys.fcntl(op->fd, F_GETFL, 0);
+
+	op->flags |= DFTIO_OPF_STREAM;
+	/* Not open: the real call says so, at once. */
+	if (status < 0 || (status & O_NONBLOCK)) {
+		op->flags |= DFTIO_OPF_INSTANT;
+		return;
+	}
+	if (asks_for_more(op) || (kind == DFTIO_FD_SOCKET && has_time_limit(op)))
+		return;
+	op->flags |= DFTIO_OPF_WAITS;
+	if (is_written_whole(op, kind))
+		op->flags |= DFTIO_OPF_WHOLE;
+}
+
 /* What kind of descriptor it is, when the submitter does not know: streams are waited for, files are not. */
 static void classify(struct dftio_op *op)
 {
-	unsigned traits = dftio__op_desc(op)->traits;
 	enum dftio_fd_kind kind;
 
-	if (!(traits & (DFTIO_T_IN | DFTIO_T_OUT)) || (op->flags & (DFTIO_OPF_FILE | DFTIO_OPF_STREAM)))
+	if (!(dftio__op_desc(op)->traits & (DFTIO_T_IN | DFTIO_T_OUT)) ||
+		(op->flags & (DFTIO_OPF_FILE | DFTIO_OPF_STREAM)))
 		return;
 	kind = dftio__fd_classify(op->fd, false);
-	if (kind == DFTIO_FD_DISK || kind == DFTIO_FD_MEM) {
+	if (kind == DFTIO_FD_DISK || kind == DFTIO_FD_MEM)
 		op->flags |= DFTIO_OPF_FILE;
-		return;
-	}
-	op->flags |= DFTIO_OPF_STREAM;
-	if (!(dftio__sys.fcntl(op->fd, F_GETFL, 0) & O_NONBLOCK))
-		op->flags |= DFTIO_OPF_WAITS;
+	else
+		classify_stream(op, kind);
 }
 
 static void perform_in_place(struct dftio_op *op)
@@ -192,54 +249,54 @@ static int submit_when_room(const struct dftio_backend_ops *be, struct dftio_lan
 	return r;
 }
 
+static int submit_to_backend(const struct dftio_backend_ops *be, struct dftio_op *op)
+{
+	struct dftio_lane *lane = NULL;
+
+	/* A stream whose wait only the kernel can keep: a thread waits in the real call. */
+	if ((op->flags & (DFTIO_OPF_STREAM | DFTIO_OPF_WAITS)) == DFTIO_OPF_STREAM && !be->in_place)
+		return dftio__pool_submit(op);
+	if (be->needs_lane && be->needs_lane(op)) {
+		lane = my_lane(be);
+		if (!lane)
+			return dftio__pool_submit(op);
+	}
+	return submit_when_room(be, lane, op);
+}
+
 void dftio__engine_submit(struct dftio_op *op)
 {
-	const struct dftio_backend_ops *be = dftio__engine_backend();
-	struct dftio_lane *lane = NULL;
-	int saved = errno, r;
-	bool wants_lane;
+	int saved = errno;
 
 	classify(op);
-	wants_lane = be->needs_lane && be->needs_lane(op);
-	if (wants_lane)
-		lane = my_lane(be);
-	if (wants_lane && !lane)
-		r = dftio__pool_submit(op);
-	else
-		r = submit_when_room(be, lane, op);
-	if (r < 0)
+	if ((op->flags & DFTIO_OPF_INSTANT) || submit_to_backend(dftio__engine_backend(), op) < 0)
 		perform_in_place(op);
 	errno = saved;
 }
 
 /*
  * Errors that say something about the way rather than about the file, or whose side effect (SIGXFSZ) must come to the
- * calling thread. They leave nothing behind, so the same question put to the kernel in place gets its own words.
+ * calling thread. Where such an error leaves nothing behind, the same question put to the kernel in place gets its own
+ * words. A stream's errors are mostly its answer (a datagram that met a bad buffer is gone): only what a ring says
+ * about itself is asked again there.
  */
 static bool is_about_the_way(const struct dftio_op *op)
 {
-	static const int errors[] = { EAGAIN, EINTR, ECANCELED, EINVAL, EOPNOTSUPP, ENOSYS, EBADF, EFAULT, ENOMEM,
+	static const int errors[] = { EINVAL, EOPNOTSUPP, ENOSYS, EAGAIN, EINTR, ECANCELED, EBADF, EFAULT, ENOMEM,
 		EFBIG };
+	size_t n = op->flags & DFTIO_OPF_STREAM ? 3 : ARRAY_SIZE(errors);
 
 	if (op->carrier == DFTIO_BY_POOL)
 		return op->res == -EFBIG;
-	if (op->carrier != DFTIO_BY_BACKEND)
+	if (op->carrier != DFTIO_BY_BACKEND || (dftio__op_desc(op)->traits & DFTIO_T_ONCE))
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+	for (size_t i = 0; i < n; i++)
 		if (op->res == -errors[i])
 			return true;
 	return false;
 }
 
-/* A blocking write to a stream returns when all is written; a ring or a reactor may return sooner. */
-static bool has_more_to_write(const struct dftio_op *op)
-{
-	return op->carrier == DFTIO_BY_BACKEND && (op->flags & DFTIO_OPF_WAITS) && op->res > 0 &&
-		(op->code == DFTIO_OP_WRITE || op->code == DFTIO_OP_SEND) && !(op->arg.rw.flags & MSG_DONTWAIT) &&
-		(size_t)op->res < op->arg.rw.len;
-}
-
-static void wait_once(struct dftio_op *op, const struct dftio_sigs *sigs)
+static void wait_until_done(struct dftio_op *op, const struct dftio_sigs *sigs)
 {
 	const struct dftio_backend_ops *be = dftio__engine_backend();
 
@@ -259,23 +316,11 @@ static void wait_once(struct dftio_op *op, const struct dftio_sigs *sigs)
 
 int64_t dftio__engine_wait(struct dftio_op *op, const struct dftio_sigs *sigs)
 {
-	for (;;) {
-		wait_once(op, sigs);
-		if (!has_more_to_write(op))
-			break;
-		op->done += (size_t)op->res;
-		op->arg.rw.buf = (char *)op->arg.rw.buf + op->res;
-		op->arg.rw.len -= (size_t)op->res;
-		dftio__waiter_init_futex(op->waiter);
-		dftio__op_set_state(op, DFTIO_OPS_READY);
-		dftio__engine_submit(op);
-	}
-	if (unlikely(op->res < 0) && op->done == 0 && is_about_the_way(op)) {
+	wait_until_done(op, sigs);
+	if (unlikely(op->res < 0) && is_about_the_way(op)) {
 		op->carrier = DFTIO_BY_INLINE;
 		op->res = dftio__op_perform(op);
 	}
-	if (op->done)
-		op->res = (int64_t)op->done + (op->res > 0 ? op->res : 0);
 	return op->res;
 }
 
@@ -283,7 +328,7 @@ int64_t dftio__engine_run(struct dftio_op *op)
 {
 	struct dftio_waiter w;
 	struct dftio_sigs s;
-	int saved = errno;
+	int saved = errno, cancel;
 
 	/* A vfork child has its own descriptors and our threads have its parent's: only its own calls are right. */
 	if (!dftio__life_is_owner()) {
@@ -293,12 +338,17 @@ int64_t dftio__engine_run(struct dftio_op *op)
 	}
 	dftio__waiter_init_futex(&w);
 	op->waiter = &w;
+	/* Nothing may leave this frame before the operation is done: no handler, and no cancellation. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	dftio__sigs_block(&s);
 	dftio__tls.busy++;
 	dftio__engine_submit(op);
 	dftio__engine_wait(op, &s);
+	if (unlikely(dftio__op_desc(op)->traits & DFTIO_T_PIECES) && dftio__sigs_pending(&s))
+		op->flags |= DFTIO_OPF_CUT;
 	dftio__tls.busy--;
 	dftio__sigs_restore(&s);
+	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 	return op->res;
 }

@@ -10,6 +10,7 @@
 #include "sys.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/resource.h>
 
 _Atomic unsigned dftio__fdown_count;
@@ -66,6 +67,9 @@ static void release(size_t i)
 /* Found by where it is kept, not by its number: in a forked child what was kept there may be wiped. */
 void dftio__fdown_close(_Atomic int *where)
 {
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	for (size_t i = 0; i < DFTIO_FDOWN_MAX; i++) {
 		int fd = load_relaxed(&ours[i].fd);
 
@@ -74,8 +78,9 @@ void dftio__fdown_close(_Atomic int *where)
 		release(i);
 		store_relaxed(where, -1);
 		dftio__sys.close(fd);
-		return;
+		break;
 	}
+	pthread_setcancelstate(cancel, NULL);
 }
 
 bool dftio__fdown_is_ours_slow(int fd)
@@ -98,6 +103,9 @@ int dftio__fdown_next(unsigned first, unsigned last)
 
 void dftio__fdown_yield(int fd)
 {
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	for (size_t i = 0; i < DFTIO_FDOWN_MAX; i++) {
 		int moved;
 
@@ -113,4 +121,5 @@ void dftio__fdown_yield(int fd)
 			store_relaxed(&ours[i].fd, moved);
 		dftio__sys.close(fd);
 	}
+	pthread_setcancelstate(cancel, NULL);
 }

@@ -11,6 +11,7 @@
 #include "sys.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -71,12 +72,13 @@ static void write_line(const char *line, size_t len)
 void dftio__log(enum dftio_log_level level, const char *fmt, ...)
 {
 	char line[512];
-	int saved = errno, head, n;
+	int saved = errno, head, n, cancel;
 	size_t len;
 	va_list ap;
 
 	if (level > dftio__config.log_level)
 		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	head = snprintf(line, sizeof(line), "dftio[%d]: ", (int)getpid());
 	va_start(ap, fmt);
 	n = vsnprintf(line + head, sizeof(line) - (size_t)head - 1, fmt, ap);
@@ -88,5 +90,6 @@ void dftio__log(enum dftio_log_level level, const char *fmt, ...)
 		line[len++] = '\n';
 		write_line(line, len);
 	}
+	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 }

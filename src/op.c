@@ -161,11 +161,22 @@ const struct dftio_op_desc dftio__op_descs[DFTIO_OP_MAX_] = {
 #undef DFTIO_OP
 };
 
+bool dftio__op_goes_on(struct dftio_op *op, int64_t res)
+{
+	if (!(op->flags & DFTIO_OPF_WHOLE) || res <= 0 || (size_t)res >= op->arg.rw.len)
+		return false;
+	op->done += (size_t)res;
+	op->arg.rw.buf = (char *)op->arg.rw.buf + res;
+	op->arg.rw.len -= (size_t)res;
+	return true;
+}
+
 void dftio__op_complete(struct dftio_op *op, int64_t res)
 {
 	struct dftio_waiter *w = op->waiter;
 
-	op->res = res;
+	/* What was written before an error is the answer; the error comes with the next call, as from the kernel. */
+	op->res = op->done ? (int64_t)op->done + (res > 0 ? res : 0) : res;
 	dftio__op_set_state(op, DFTIO_OPS_DONE);
 	if (w)
 		dftio__waiter_complete(w);

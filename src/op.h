@@ -25,7 +25,8 @@ enum dftio_traits {
 	DFTIO_T_MOVES_POS = 1 << 3, /* moves the file position, which the kernel guards and a ring does not */
 	DFTIO_T_VECTOR = 1 << 4,    /* has an iovec */
 	DFTIO_T_MAY_WAIT = 1 << 5,  /* may wait for ever whatever the descriptor is */
-	DFTIO_T_ONCE = 1 << 6,      /* a failure consumes the error (fsync): never asked for again */
+	DFTIO_T_ONCE = 1 << 6,      /* done or failed, it leaves its mark (open, fsync): never asked for again */
+	DFTIO_T_PIECES = 1 << 7,    /* the kernel lets a signal end it half way: carried out in pieces */
 };
 
 enum dftio_op_state {
@@ -37,10 +38,13 @@ enum dftio_op_state {
 };
 
 enum dftio_op_flags {
-	DFTIO_OPF_FILE = 1 << 0,   /* verified by the submitter: a regular file or block device */
-	DFTIO_OPF_STREAM = 1 << 1, /* verified: anything else */
+	DFTIO_OPF_FILE = 1 << 0,   /* a regular file or block device: verified */
+	DFTIO_OPF_STREAM = 1 << 1, /* anything else */
 	DFTIO_OPF_SOLE = 1 << 2,   /* nobody else can move the file position meanwhile */
-	DFTIO_OPF_WAITS = 1 << 3,  /* blocking descriptor: the operation waits until it is ready */
+	DFTIO_OPF_WAITS = 1 << 3,  /* a stream to wait for: it blocks, without a time limit or a flag that wants more */
+	DFTIO_OPF_WHOLE = 1 << 4,  /* ... and is written to the end: a pipe or a stream socket */
+	DFTIO_OPF_INSTANT = 1 << 5, /* a stream that does not wait: the real call at once */
+	DFTIO_OPF_CUT = 1 << 6,    /* out: a signal was pending at its end */
 };
 
 enum dftio_op_carrier { DFTIO_BY_INLINE, DFTIO_BY_BACKEND, DFTIO_BY_POOL, DFTIO_BY_MAX_ };
@@ -55,7 +59,7 @@ struct dftio_op {
 	int64_t offset; /* offset, or a length for ftruncate */
 	struct dftio_waiter *waiter;
 	struct dftio_op *next; /* whoever owns it links it */
-	size_t done;           /* bytes of a blocking write that went before, on a stream */
+	size_t done;           /* bytes that went before, of a write that goes on */
 	union {
 		struct {
 			void *buf;
@@ -137,10 +141,11 @@ static inline enum dftio_op_state dftio__op_state(const struct dftio_op *op)
 	return (enum dftio_op_state)load_relaxed(&op->state);
 }
 
-static inline bool dftio__op_is_pollable(const struct dftio_op *op)
-{
-	return dftio__op_desc(op)->traits & (DFTIO_T_IN | DFTIO_T_OUT);
-}
+/*
+ * A blocking write to a stream returns when all is written; its carrier may come to an end sooner. True: `res` bytes
+ * more are done, the operation describes the rest, and goes on. Called by the carrier, before it would complete it.
+ */
+bool dftio__op_goes_on(struct dftio_op *op, int64_t res);
 
 /* Ends an operation: called by its carrier, exactly once. After it returns the operation may be gone. */
 void dftio__op_complete(struct dftio_op *op, int64_t res);

@@ -18,9 +18,13 @@
 #include "pool.h"
 #include "config.h"
 #include "futex.h"
+#include "life.h"
 #include "log.h"
+#include "sigs.h"
 #include "sys.h"
 
+#include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -45,10 +49,14 @@ static struct pool {
 	unsigned threads;
 	unsigned looking;
 	unsigned queued;
+	bool closed;  /* no more workers, ever */
 	unsigned not_now; /* submissions until a thread is asked for again, after one was refused */
 	unsigned slow_running;
 	bool said_no_thread;
 } pool;
+
+static _Atomic uint32_t ended; /* workers, ever: a futex */
+static _Atomic bool leaving;   /* idle workers end instead of parking */
 
 static int class_of(const struct dftio_op *op)
 {
@@ -123,6 +131,8 @@ static void carry_out(struct dftio_op *op, int class)
 /* Parks until a submission takes it off the idle list: it is looking then. False when nobody came: it shall end. */
 static bool park(struct worker *self)
 {
+	if (load_relaxed(&leaving) || pool.closed)
+		return false;
 	store_relaxed(&self->parked, 1);
 	self->next_idle = pool.idle;
 	pool.idle = self;
@@ -169,6 +179,9 @@ static void *worker_main(void *arg)
 	}
 	pool.threads--;
 	dftio__unlock(&pool.lock);
+	/* An idle one that leaves is waited for by who asked. Not a thread's very end, but a few instructions from it. */
+	atomic_fetch_add(&ended, 1);
+	dftio__futex_wake(&ended, INT_MAX);
 	return NULL;
 }
 
@@ -236,8 +249,8 @@ int dftio__pool_submit(struct dftio_op *op)
 	bool grow;
 
 	dftio__lock(&pool.lock);
-	if (unlikely(pool.threads == 0 && pool.not_now > 0)) {
-		pool.not_now--;
+	if (unlikely(pool.threads == 0 && (pool.not_now > 0 || pool.closed))) {
+		pool.not_now -= pool.not_now > 0;
 		dftio__unlock(&pool.lock);
 		return -EBUSY;
 	}
@@ -245,7 +258,7 @@ int dftio__pool_submit(struct dftio_op *op)
 	enqueue(op, class);
 	/* One that is looking will see it. */
 	w = pool.looking >= pool.queued ? NULL : pool.idle;
-	grow = pool.looking < pool.queued && !w && pool.threads < dftio__config.pool_max;
+	grow = pool.looking < pool.queued && !w && pool.threads < dftio__config.pool_max && !pool.closed;
 	pool.looking += w || grow;
 	if (w) {
 		/* Under the lock: from the moment it sees the word the worker may end, and its stack with it. */
@@ -263,6 +276,74 @@ int dftio__pool_submit(struct dftio_op *op)
 		return 0;
 	dftio__op_set_state(op, DFTIO_OPS_READY);
 	return -EBUSY;
+}
+
+/* Wakes all that are parked, to look and find that they are to leave. */
+static void wake_all(void)
+{
+	struct worker *w;
+
+	dftio__lock(&pool.lock);
+	while ((w = pool.idle)) {
+		pool.idle = w->next_idle;
+		pool.looking++;
+		store_release(&w->parked, 0);
+		dftio__futex_wake(&w->parked, 1);
+	}
+	dftio__unlock(&pool.lock);
+}
+
+/* A link for each thread, and two. */
+static unsigned threads_of_process(void)
+{
+	struct stat st;
+	int saved = errno;
+	unsigned n = stat("/proc/self/task", &st) == 0 && st.st_nlink > 2 ? (unsigned)st.st_nlink - 2 : 1;
+
+	errno = saved;
+	return n;
+}
+
+static bool has_idle_to_leave(void)
+{
+	bool some;
+
+	dftio__lock(&pool.lock);
+	some = pool.looking > 0;
+	dftio__unlock(&pool.lock);
+	return some;
+}
+
+void dftio__pool_leave(void)
+{
+	unsigned before = dftio__pool_threads();
+	struct dftio_sigs s;
+	uint32_t seen;
+
+	if (before == 0 || !dftio__life_is_owner())
+		return;
+	dftio__sigs_block(&s);
+	store_relaxed(&leaving, true);
+	wake_all();
+	for (int i = 0; i < 10; i++) {
+		seen = load_acquire(&ended);
+		if (!has_idle_to_leave())
+			break;
+		dftio__futex_wait(&ended, seen, 100);
+	}
+	/* Out of the pool is not yet out of the process: the kernel counts a thread until it is gone. */
+	for (int i = 0; i < 1000 && threads_of_process() > 1 && dftio__pool_threads() == 0; i++)
+		sched_yield();
+	store_relaxed(&leaving, false);
+	dftio__sigs_restore(&s);
+}
+
+void dftio__pool_close(void)
+{
+	dftio__lock(&pool.lock);
+	pool.closed = true;
+	dftio__unlock(&pool.lock);
+	dftio__pool_leave();
 }
 
 void dftio__pool_reborn(void)

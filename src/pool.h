@@ -21,6 +21,15 @@ int dftio__pool_submit(struct dftio_op *op);
  */
 bool dftio__pool_take_back(struct dftio_op *op);
 
+/*
+ * Asks the workers that have nothing to do to leave, and waits until they have, a second at most. The next submission
+ * makes new ones. For what the kernel refuses to a process of several threads.
+ */
+DFTIO_PRIVATE_API void dftio__pool_leave(void);
+
+/* The main thread has ended: workers must not keep the process alive. From now on none are made. */
+void dftio__pool_close(void);
+
 /* In a forked child: there are no threads. */
 void dftio__pool_reborn(void);
 

@@ -42,23 +42,34 @@ void dftio__sigs_restore(const struct dftio_sigs *s)
 	set_mask(s->old, NULL);
 }
 
+static uint64_t pending_signals(void)
+{
+	uint64_t pending = 0;
+	int saved = errno;
+
+	syscall(SYS_rt_sigpending, &pending, sizeof(pending));
+	errno = saved;
+	return pending;
+}
+
+bool dftio__sigs_pending(const struct dftio_sigs *s)
+{
+	return pending_signals() & ~s->old & ~FAULTS;
+}
+
 void dftio__sigs_let_fatal(const struct dftio_sigs *s)
 {
 	static const int sigs[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGALRM, SIGUSR1, SIGUSR2, SIGPIPE, SIGXCPU,
 		SIGABRT, SIGTSTP };
+	uint64_t pending = pending_signals() & ~s->old, let = 0;
 	struct kernel_sigaction act;
-	uint64_t pending = 0, let = 0;
 	int saved = errno;
 
-	if (syscall(SYS_rt_sigpending, &pending, sizeof(pending)) == 0) {
-		pending &= ~s->old;
-		for (size_t i = 0; i < ARRAY_SIZE(sigs); i++) {
-			if (!(pending & BIT(sigs[i])))
-				continue;
-			if (syscall(SYS_rt_sigaction, sigs[i], NULL, &act, sizeof(uint64_t)) == 0 &&
-				act.handler == SIG_DFL)
-				let |= BIT(sigs[i]);
-		}
+	for (size_t i = 0; i < ARRAY_SIZE(sigs); i++) {
+		if (!(pending & BIT(sigs[i])))
+			continue;
+		if (syscall(SYS_rt_sigaction, sigs[i], NULL, &act, sizeof(uint64_t)) == 0 && act.handler == SIG_DFL)
+			let |= BIT(sigs[i]);
 	}
 	errno = saved;
 	if (let) {

@@ -18,6 +18,9 @@ struct dftio_sigs {
 void dftio__sigs_block(struct dftio_sigs *s);
 void dftio__sigs_restore(const struct dftio_sigs *s);
 
+/* Whether a signal waits that was not blocked before: in the kernel it would end what can be ended half way. */
+bool dftio__sigs_pending(const struct dftio_sigs *s);
+
 /*
  * Called now and then by a wait that takes long: lets a pending signal through that would end or stop the process by
  * its default action, as it would end a killable wait in the kernel. No handler runs.

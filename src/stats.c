@@ -17,6 +17,7 @@
 #include "log.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -179,6 +180,11 @@ void dftio__stats_init(void)
 		dftio__fdown_adopt(fd, &stderr_copy);
 }
 
+void dftio__stats_stop(void)
+{
+	dftio__config.stats = false;
+}
+
 void dftio__stats_drop_stderr(void)
 {
 	dftio__fdown_close(&stderr_copy);
@@ -233,7 +239,7 @@ void dftio__stats_report(void)
 	static struct sums sums;
 	static struct out out;
 	pid_t me = getpid(), before;
-	int saved = errno;
+	int saved = errno, cancel;
 
 	/* In a forked child too, which has a process number of its own; a vfork child is not the owner. */
 	if (!dftio__config.stats || !dftio__life_is_owner())
@@ -241,6 +247,8 @@ void dftio__stats_report(void)
 	before = atomic_exchange(&reported, me);
 	if (before == me)
 		return;
+	/* _exit is no cancellation point: a pending request must not act in here and keep the process. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	out.len = 0;
 	out.fd = open_report();
 	if (out.fd >= 0) {
@@ -253,5 +261,6 @@ void dftio__stats_report(void)
 		if (dftio__config.stats_file[0])
 			dftio__sys.close(out.fd);
 	}
+	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 }

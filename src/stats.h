@@ -15,3 +15,6 @@ DFTIO_PRIVATE_API void dftio__stats_report(void);
 
 /* The program lets its stderr go: ours is closed too, or whoever reads the other end would wait for us. */
 DFTIO_PRIVATE_API void dftio__stats_drop_stderr(void);
+
+/* No report after all: the process may not be able to make the calls. */
+DFTIO_PRIVATE_API void dftio__stats_stop(void);

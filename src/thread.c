@@ -9,6 +9,7 @@
 #include "thread.h"
 #include "engine.h"
 #include "life.h"
+#include "pool.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -21,6 +22,8 @@ _Static_assert(sizeof(struct dftio_tls) <= 256, "static TLS is scarce in a proce
 static _Atomic(struct dftio_thread *) all_threads;
 static pthread_key_t exit_key;
 static bool have_exit_key;
+static pthread_key_t main_key;
+static bool have_main_key;
 
 /*
  * A thread ends. Other destructors may still do I/O after this one: they find no record, claim one, and set the key
@@ -35,9 +38,22 @@ static void thread_ends(void *arg)
 	store_release(&t->in_use, 0);
 }
 
+/*
+ * The main thread ends by pthread_exit. The process lives on with the others, but not for the sake of ours: natively it
+ * would end with its last thread.
+ */
+static void main_ends(void *arg)
+{
+	(void)arg;
+	dftio__pool_close();
+}
+
 void dftio__thread_init(void)
 {
 	have_exit_key = pthread_key_create(&exit_key, thread_ends) == 0;
+	have_main_key = pthread_key_create(&main_key, main_ends) == 0;
+	if (have_main_key)
+		pthread_setspecific(main_key, &main_key);
 }
 
 struct dftio_thread *dftio__thread_all(void)
@@ -90,6 +106,8 @@ void dftio__thread_reborn(void)
 	}
 	dftio__tls.busy = 0;
 	dftio__tls.private_fds = 0;
+	if (have_main_key)
+		pthread_setspecific(main_key, &main_key); /* it is the main thread now */
 }
 
 static struct dftio_counters *count(enum dftio_op_code code, int64_t res)

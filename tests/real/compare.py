@@ -77,7 +77,8 @@ def _byte_differences(label, ours, theirs):
     except ValueError:
         return lines + _first_difference(ours, theirs)
     diff = list(difflib.unified_diff(*text, 'native', 'shim', lineterm='', n=1))
-    return lines + ([f'  {line[:DIFF_COLUMNS_MAX]}' for line in diff[:DIFF_LINES_MAX]] or _first_difference(ours, theirs))
+    shown = [f'  {line[:DIFF_COLUMNS_MAX]}' for line in diff[:DIFF_LINES_MAX]]
+    return lines + (shown or _first_difference(ours, theirs))   # lines may differ in their ends alone
 
 
 def _first_difference(ours, theirs):

@@ -72,9 +72,10 @@ def options():
 
 def lacks_sanitizer(shim):
     """A library built with a sanitizer loads only after that sanitizer's runtime, which --shim can name first."""
-    libraries = shim.split(':')
-    built_with = [name for name in ('asan', 'tsan') if f'__{name}_init'.encode() in pathlib.Path(libraries[-1]).read_bytes()]
-    return any(not any(name in os.path.basename(library) for library in libraries[:-1]) for name in built_with)
+    *before, last = shim.split(':')
+    symbols = pathlib.Path(last).read_bytes()
+    return any(f'__{name}_init'.encode() in symbols and not any(name in os.path.basename(other) for other in before)
+               for name in ('asan', 'tsan'))
 
 
 # --- what is to be proved ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import subprocess
 from functools import cached_property
 from pathlib import Path
 
@@ -27,17 +28,26 @@ class House:
 
     @cached_property
     def files(self):
-        """Every file with text in it, by its path. What is not UTF-8 is no text."""
+        """Every file with text in it, by its path. What is not UTF-8 is no text, and a link is another's."""
         found = {}
         for folder, folders, names in os.walk(self.root):
             folders[:] = [f for f in folders if f not in FOREIGN and not Path(folder, f, 'meson-private').is_dir()]
-            for name in names:
-                path = Path(folder, name)
+            for path in (Path(folder, name) for name in names):
                 try:
-                    found[path.relative_to(self.root).as_posix()] = path.read_text(encoding='utf-8')
+                    if path.is_file() and not path.is_symlink():
+                        found[path.relative_to(self.root).as_posix()] = path.read_text(encoding='utf-8')
                 except (UnicodeDecodeError, FileNotFoundError):
                     pass
-        return dict(sorted(found.items()))
+        ours = self.of_the_repository()
+        return {path: text for path, text in sorted(found.items()) if ours is None or path in ours}
+
+    def of_the_repository(self):
+        """The paths that git tracks or would; None outside a repository, where every file is the tree's."""
+        if not (self.root / '.git').exists():
+            return None
+        listed = subprocess.run(['git', '-C', str(self.root), 'ls-files', '-z', '--cached', '--others',
+                                 '--exclude-standard'], capture_output=True)
+        return set(os.fsdecode(listed.stdout).split('\0')) if listed.returncode == 0 else None
 
     def kind(self, path):
         """'C', 'Python', ... by suffix or by the interpreter named on the first line; None for no source."""
