@@ -3,6 +3,8 @@
  * The backends there are, best first.
  *
  * Owns:    the order, nothing else.
+ * Threads: none: constants.
+ * Never:   knows what a backend does.
  */
 #include "backends.h"
 

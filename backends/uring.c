@@ -175,6 +175,9 @@ static bool (*const prep[DFTIO_OP_MAX_])(struct io_uring_sqe *, const struct dft
 	[DFTIO_OP_POLL] = prep_poll,
 };
 
+/* What an attempt's completion is called: no address. */
+#define ATTEMPT 1
+
 static int enqueue(struct uring *r, struct dftio_op *op)
 {
 	struct io_uring_sqe *sqe = uring_next_sqe(r);
@@ -208,9 +211,9 @@ static int drain(struct uring *r)
 	int n = 0;
 
 	while (uring_pop(r, &cqe)) {
+		if (cqe.user_data == ATTEMPT)
+			continue; /* one that was given up */
 		op = (struct dftio_op *)(uintptr_t)cqe.user_data;
-		if (!op)
-			continue; /* of an attempt that was given up */
 		if (dftio__op_goes_on(op, cqe.res)) {
 			go_on(r, op);
 			continue;
@@ -243,24 +246,33 @@ static int uring_reap(struct dftio_lane *lane, int timeout_ms)
 	return drain(r);
 }
 
+/*
+ * Signals are open. A handler may leave by siglongjmp (then the lane is thrown away), or fork and return in the child:
+ * there the ring is found empty and refuses, so that nothing here may wait for a completion that must come.
+ */
 static int64_t uring_attempt(struct dftio_lane *lane, struct dftio_op *op)
 {
 	struct uring *r = lane->impl;
 	struct io_uring_sqe *sqe;
 	struct io_uring_cqe cqe;
 
-	if (unlikely(!uring_is_idle(r) || op->arg.rw.len > DFTIO_MAX_RW || op->offset < 0))
+	if (unlikely(!uring_is_idle(r) || op->arg.rw.len > DFTIO_MAX_RW || op->offset < 0 || !uring_survives_fork(r)))
 		return -EAGAIN;
 	sqe = uring_next_sqe(r);
+	if (unlikely(!sqe))
+		return -EAGAIN;
 	io_uring_prep_read(sqe, op->fd, op->arg.rw.buf, (unsigned)op->arg.rw.len, (uint64_t)op->offset);
 	sqe->rw_flags = RWF_NOWAIT;
+	sqe->user_data = ATTEMPT;
 	if (unlikely(uring_push(r) < 0))
 		return -EAGAIN;
-	/* It never waits, so its completion is there, or is but a turn of the kernel's task work away. */
-	while (unlikely(!uring_pop(r, &cqe)))
-		if (uring_wait(r, -1) < 0)
+	/* It never waits, so its completion is there, or but a turn of the kernel's task work away. */
+	if (unlikely(!uring_pop(r, &cqe))) {
+		(void)uring_wait(r, 0);
+		if (!uring_pop(r, &cqe))
 			return -EAGAIN;
-	return cqe.res;
+	}
+	return likely(cqe.user_data == ATTEMPT) ? cqe.res : -EAGAIN;
 }
 
 /* What the prep column has no row for goes to the pool, which needs no ring. */

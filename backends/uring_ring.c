@@ -3,7 +3,7 @@
  * Setting up and driving one ring, by raw system calls.
  *
  * Where the kernel can (6.5), a ring has no descriptor at all: it is registered with its thread and lives in memory
- * of ours that a forked child finds wiped. Before that its descriptor is moved high, and closed once the ring is
+ * of ours that a forked child finds wiped, that is, empty. Before that its descriptor is moved high, and closed once the ring is
  * registered (5.18). So there is nothing for the program to close, to list or to inherit.
  *
  * Setup climbs down a ladder, a flag at a time, when the kernel says EINVAL, and halves the queue when it says
@@ -87,14 +87,20 @@ static unsigned wanted_entries(void)
 }
 
 /*
- * A ring's own memory: its struct, and where it has no descriptor the rings and entries too. The same for all rings,
- * smaller ones too: a forked child finds it wiped and must know its size.
+ * A ring's own memory: a page for its struct, and where it has no descriptor the rings and entries too. The same for
+ * all rings, smaller ones too.
  */
 static size_t region_bytes(void)
 {
 	unsigned entries = wanted_entries();
 
 	return PAGE + ring_bytes(entries) + sqe_bytes(entries);
+}
+
+/* What a child finds wiped: an empty ring, that nothing can be pushed to. */
+static void *shared_part(struct uring *r)
+{
+	return (char *)r + PAGE;
 }
 
 static int sys_register(const struct uring *r, unsigned op, const void *arg, unsigned n)
@@ -178,7 +184,7 @@ static int setup_with_descriptor(struct uring *r, struct io_uring_params *p)
 
 static int setup_without_descriptor(struct uring *r, struct io_uring_params *p)
 {
-	char *rings = (char *)r + PAGE, *sqes = rings + ring_bytes(r->entries);
+	char *rings = shared_part(r), *sqes = rings + ring_bytes(r->entries);
 	int fd;
 
 	/* The header's last words of both offset structs have a name since 6.5: user_addr. */
@@ -243,7 +249,7 @@ static int open_with(struct uring **out, unsigned entries, unsigned *features)
 
 	if (r == MAP_FAILED)
 		return -ENOMEM;
-	madvise(r, size, MADV_WIPEONFORK);
+	madvise(shared_part(r), size - PAGE, MADV_WIPEONFORK);
 	e = climb(r, entries, features);
 	if (e < 0)
 		munmap(r, size);
@@ -292,7 +298,7 @@ void uring_close(struct uring *r)
 
 void uring_drop(struct uring *r)
 {
-	/* Its memory is here, wiped; what the kernel had mapped is not. A descriptor, where there was one, is. */
+	/* What the kernel had mapped is not here. A descriptor, where there was one, is. */
 	dftio__fdown_close(&r->fd);
 	munmap(r, region_bytes());
 }
@@ -361,8 +367,10 @@ bool uring_pop(struct uring *r, struct io_uring_cqe *out)
 
 	if (head == load_acquire(r->cq_tail))
 		return false;
-	out->user_data = cqe->user_data;
+	/* The result first: in a child that a handler forks in between, the name under it is wiped then. */
 	out->res = cqe->res;
+	atomic_signal_fence(memory_order_seq_cst);
+	out->user_data = *(volatile const __u64 *)&cqe->user_data;
 	store_release(r->cq_head, head + 1);
 	r->in_flight--;
 	return true;
@@ -371,6 +379,11 @@ bool uring_pop(struct uring *r, struct io_uring_cqe *out)
 bool uring_is_idle(const struct uring *r)
 {
 	return r->in_flight == 0;
+}
+
+bool uring_survives_fork(const struct uring *r)
+{
+	return !r->kernel_rings;
 }
 
 const char *uring_describe(void)

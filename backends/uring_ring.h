@@ -45,5 +45,8 @@ bool uring_pop(struct uring *r, struct io_uring_cqe *out);
 /* Nothing queued, in flight or unreaped. */
 bool uring_is_idle(const struct uring *r);
 
+/* Whether a forked child may go on touching it: memory of ours it has, wiped; what the kernel mapped it has not. */
+bool uring_survives_fork(const struct uring *r);
+
 /* For `dftio info`: the names of what this kernel's rings have, from the ladder that setup climbs down. */
 const char *uring_describe(void);

@@ -24,7 +24,8 @@ class Wrap:
 
     @staticmethod
     def param_name(p):
-        return re.search(r"(\w+)(\[\])?$", p).group(1)
+        found = re.search(r"\(\*(\w+)\)\(", p) or re.search(r"(\w+)(\[\])?$", p)
+        return found.group(1)
 
     def args(self):
         return [self.param_name(p) for p in self.params]
@@ -38,7 +39,8 @@ class Wrap:
 
 
 def split_params(text):
-    return [p.strip() for p in text.split(",") if p.strip()]
+    """At the commas outside of parentheses."""
+    return [p.strip() for p in re.split(r",(?![^(]*\))", text) if p.strip()]
 
 
 def parse(path):
@@ -99,13 +101,15 @@ VARIADIC = {
             "\t\tmode = va_arg(ap, mode_t);\n\t\tva_end(ap);\n\t}",
     "prctl": "\tva_list ap;\n\tunsigned long a[4];\n\n\tva_start(ap, option);\n\tfor (int i = 0; i < 4; i++)\n"
              "\t\ta[i] = va_arg(ap, unsigned long);\n\tva_end(ap);",
+    "clone": "\tvoid *a[3];\n\tva_list ap;\n\n\tva_start(ap, arg);\n\tfor (int i = 0; i < 3; i++)\n"
+             "\t\ta[i] = va_arg(ap, void *);\n\tva_end(ap);",
     "arg": "\tva_list ap;\n\tvoid *arg;\n\n\tva_start(ap, cmd);\n\targ = va_arg(ap, void *);\n\tva_end(ap);",
 }
 
 
 def body(w, name):
     args = w.args() + ([w.variadic] if w.variadic in ("mode", "arg") else [])
-    args += [f"a[{i}]" for i in range(4)] if w.variadic == "prctl" else []
+    args += [f"a[{i}]" for i in range({"prctl": 4, "clone": 3}.get(w.variadic, 0))]
     call = f"dftio__next.{name}({', '.join(args)})"
     ret = "" if w.ret == "void" else "return "
     if w.variadic in VARIADIC:

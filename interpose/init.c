@@ -52,6 +52,7 @@ static void install(void)
 	dftio__sys.send = dftio__next.send;
 	dftio__sys.connect = dftio__next.connect;
 	dftio__sys.fcntl = next_fcntl;
+	dftio__sys.syscall = dftio__next.syscall;
 }
 
 __attribute__((constructor(101))) static void preload_start(void)

@@ -7,6 +7,7 @@
  * Never:   keeps a process from leaving; runs anything but the report on the way.
  */
 #include "observe.h"
+#include "life.h"
 #include "next.h"
 #include "stats.h"
 
@@ -16,6 +17,23 @@ void dftio__exits(void (*next)(int) __attribute__((noreturn)), int status)
 {
 	dftio__stats_report();
 	next(status);
+}
+
+/* libc replaces the standard descriptors by calls of its own: whoever reads our stderr must not wait for a daemon. */
+int dftio__daemon(int (*next)(int, int), int nochdir, int noclose)
+{
+	dftio__share();
+	if (!noclose && dftio__life_is_owner())
+		dftio__stats_drop_stderr();
+	return next(nochdir, noclose);
+}
+
+/* Its child starts on a stack of its own, so this frame is nobody's but the parent's. */
+int dftio__clone(int (*next)(int (*)(void *), void *, int, void *, ...), int (*fn)(void *), void *stack, int flags,
+	void *arg, void *parent_tid, void *tls, void *child_tid)
+{
+	dftio__share();
+	return next(fn, stack, flags, arg, parent_tid, tls, child_tid);
 }
 
 /* The arguments of an exec by list, from arg0 to NULL; the list is left after it, where execle's environment is. */

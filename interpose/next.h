@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 #include <fcntl.h>
 #include <sys/sendfile.h>

@@ -206,6 +206,27 @@ int dftio__sendmmsg(
 	return next(fd, msgs, n, flags);
 }
 
+/* Looked at by what it can do, not by what it did: the pointers may be bad, and are the kernel's. */
+ssize_t dftio__recvmsg(ssize_t (*next)(int, struct msghdr *, int), int fd, struct msghdr *msg, int flags)
+{
+	ssize_t r = next(fd, msg, flags);
+
+	if (r >= 0)
+		dftio__share();
+	count(DFTIO_OP_RECV, r);
+	return r;
+}
+
+int dftio__recvmmsg(int (*next)(int, struct mmsghdr *, unsigned, int, struct timespec *), int fd, struct mmsghdr *msgs,
+	unsigned n, int flags, struct timespec *timeout)
+{
+	int r = next(fd, msgs, n, flags, timeout);
+
+	if (r >= 0)
+		dftio__share();
+	return r;
+}
+
 /*
  * Some of this the kernel does only for a process of one thread, and ours would be in the way: they leave first. And
  * from here on this thread's numbers may be its own: what is remembered is of the process's.

@@ -31,9 +31,18 @@ int dftio__setns(int (*next)(int, int), int fd, int nstype);
 int dftio__prctl(int (*next)(int, ...), int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 
 /* Descriptors go to another process: no file position is ours alone any more. */
-void dftio__share(void);
+__attribute__((visibility("hidden"))) void dftio__share(void);
+
+/* A message that came may carry descriptors that another process has too. */
+ssize_t dftio__recvmsg(ssize_t (*next)(int, struct msghdr *, int), int fd, struct msghdr *msg, int flags);
+int dftio__recvmmsg(int (*next)(int, struct mmsghdr *, unsigned, int, struct timespec *), int fd, struct mmsghdr *msgs,
+	unsigned n, int flags, struct timespec *timeout);
+
 
 void dftio__exits(void (*next)(int) __attribute__((noreturn)), int status) __attribute__((noreturn));
+int dftio__clone(int (*next)(int (*)(void *), void *, int, void *, ...), int (*fn)(void *), void *stack, int flags,
+	void *arg, void *parent_tid, void *tls, void *child_tid);
+int dftio__daemon(int (*next)(int, int), int nochdir, int noclose);
 int dftio__execl(const char *path, const char *arg0, va_list *ap);
 int dftio__execlp(const char *file, const char *arg0, va_list *ap);
 int dftio__execle(const char *path, const char *arg0, va_list *ap);

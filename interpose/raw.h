@@ -5,6 +5,12 @@
  *
  * Included by next.c alone. 64-bit Linux: an offset fits one register.
  */
+#pragma once
+
+#include "next.h"
+
+#include <dlfcn.h>
+#include <stdarg.h>
 #include <sys/syscall.h>
 
 __attribute__((visibility("hidden"))) long dftio__raw_syscall(long number, ...);
@@ -276,6 +282,11 @@ static int raw_unshare(int flags)
 	return (int)dftio__raw_syscall(SYS_unshare, flags);
 }
 
+static int raw_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout)
+{
+	return (int)dftio__raw_syscall(SYS_recvmmsg, fd, msgs, n, flags, timeout);
+}
+
 static int raw_setns(int fd, int nstype)
 {
 	return (int)dftio__raw_syscall(SYS_setns, fd, nstype);
@@ -335,7 +346,22 @@ static void *late(const char *name)
 		return fn ? fn args : failed;                 \
 	}
 
+static int raw_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
+{
+	int (*next)(int (*)(void *), void *, int, void *, ...);
+	void *a[3];
+	va_list ap;
+
+	va_start(ap, arg);
+	for (int i = 0; i < 3; i++)
+		a[i] = va_arg(ap, void *);
+	va_end(ap);
+	*(void **)&next = late("clone");
+	return next ? next(fn, stack, flags, arg, a[0], a[1], a[2]) : -1;
+}
+
 LATE(pid_t, _Fork, -1, (void), ())
+LATE(int, daemon, -1, (int nochdir, int noclose), (nochdir, noclose))
 LATE(int, system, -1, (const char *command), (command))
 LATE(FILE *, popen, NULL, (const char *command, const char *type), (command, type))
 LATE(int, execvp, -1, (const char *file, char *const argv[]), (file, argv))

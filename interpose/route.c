@@ -42,6 +42,7 @@ struct plan {
 };
 
 struct dftio_route_state dftio__route;
+_Static_assert(sizeof(struct dftio_route_state) == 4, "syscall.S looks at it as one word");
 static bool nowait_is_sound;
 
 /* Linux 5.9 and 5.10 answer RWF_NOWAIT with a false end of file. */
@@ -100,12 +101,12 @@ static struct plan passed(enum dftio_why why)
 	return (struct plan){ PASSED, why, 0 };
 }
 
-static struct plan make_plan(int fd)
+static struct plan make_plan(int fd, const void *frame)
 {
 	struct plan p = { INLINE, 0, 0 };
 	enum dftio_fd_kind kind;
 
-	if (unlikely(dftio__tls.busy))
+	if (unlikely(dftio__tls.busy) && !dftio__engine_recover(frame))
 		return passed(DFTIO_WHY_NESTED);
 	if (dftio__config.route == DFTIO_ROUTE_DIRECT)
 		return passed(DFTIO_WHY_DIRECT);
@@ -209,7 +210,8 @@ static ssize_t try_in_place(int fd, uint8_t *hint, void *buf, size_t len, off64_
  * A ring reads a pipe and ignores the offset, where the real call says ESPIPE: so even this attempt first looks whether
  * the number still is something with a position. lseek is the cheapest call that knows, a third of an fstat.
  */
-static ssize_t try_in_backend(int fd, uint8_t *hint, void *buf, size_t len, off64_t offset, int64_t *got)
+static ssize_t try_in_backend(
+	const void *frame, int fd, uint8_t *hint, void *buf, size_t len, off64_t offset, int64_t *got)
 {
 	struct dftio_op op;
 	int saved = errno;
@@ -221,7 +223,7 @@ static ssize_t try_in_backend(int fd, uint8_t *hint, void *buf, size_t len, off6
 	}
 	pthread_testcancel();
 	dftio__op_init_rw(&op, DFTIO_OP_PREAD, fd, buf, len, offset);
-	*got = dftio__engine_attempt(&op);
+	*got = dftio__engine_attempt(&op, frame);
 	return finished(fd, hint, *got, len);
 }
 
@@ -236,7 +238,8 @@ static bool is_sampled(uint8_t hint)
 static __attribute__((noinline)) ssize_t pread_by_plan(
 	ssize_t (*next)(int, void *, size_t, off64_t), int fd, void *buf, size_t len, off64_t offset)
 {
-	struct plan p = make_plan(fd);
+	const void *frame = __builtin_frame_address(0);
+	struct plan p = make_plan(fd, frame);
 	struct dftio_op op;
 	int64_t r = -1, got = -1;
 
@@ -252,7 +255,7 @@ static __attribute__((noinline)) ssize_t pread_by_plan(
 		if (!(p.hint & DFTIO_FD_COLD) || !dftio__engine_backend()->attempt)
 			return count(&p, DFTIO_OP_PREAD, next(fd, buf, len, offset));
 	} else if (nowait_is_sound && !(p.hint & DFTIO_FD_NO_NOWAIT)) {
-		r = try_in_backend(fd, &p.hint, buf, len, offset, &got);
+		r = try_in_backend(frame, fd, &p.hint, buf, len, offset, &got);
 		if (likely(r >= 0)) {
 			if (unlikely(dftio__route.counting))
 				dftio__count(DFTIO_OP_PREAD, r, DFTIO_BY_BACKEND);
@@ -289,13 +292,16 @@ ssize_t dftio__route_pread(
  * The rest have one shape: where the policy is not "backend" the real call; else the operation, and where its
  * descriptor turned out to be no file, the real call again.
  */
-static bool goes_to_backend(struct plan *p, int fd)
+static bool plan_is_backend(struct plan *p, int fd, const void *frame)
 {
-	*p = make_plan(fd);
+	*p = make_plan(fd, frame);
 	if (p->way == AUTO)
 		p->way = INLINE;
 	return p->way == BACKEND;
 }
+
+/* The frame is the routed function's own, which is as deep as that of any other call the program makes from there. */
+#define goes_to_backend(p, fd) plan_is_backend(p, fd, __builtin_frame_address(0))
 
 static bool run_planned(struct plan *p, struct dftio_op *op, int64_t *r)
 {
@@ -445,13 +451,13 @@ ssize_t dftio__route_pwritev2(ssize_t (*next)(int, const struct iovec *, int, of
 }
 
 /* Two descriptors: only from file to file; anything else at either end can wait for ever. */
-static bool both_go_to_backend(struct plan *p, int out_fd, int in_fd)
+static bool both_are_backend(struct plan *p, int out_fd, int in_fd, const void *frame)
 {
 	struct plan in;
 
-	if (!goes_to_backend(p, out_fd))
+	if (!plan_is_backend(p, out_fd, frame))
 		return false;
-	if (goes_to_backend(&in, in_fd)) {
+	if (plan_is_backend(&in, in_fd, frame)) {
 		enum dftio_fd_kind kind = dftio__fd_classify(in_fd, false);
 
 		if (kind == DFTIO_FD_DISK || kind == DFTIO_FD_MEM)
@@ -497,7 +503,7 @@ ssize_t dftio__route_sendfile(
 	struct plan p;
 	int64_t r;
 
-	if (both_go_to_backend(&p, out_fd, in_fd) && len <= DFTIO_MAX_RW) {
+	if (both_are_backend(&p, out_fd, in_fd, __builtin_frame_address(0)) && len <= DFTIO_MAX_RW) {
 		dftio__op_init(&op, DFTIO_OP_SENDFILE, out_fd);
 		op.arg.copy.in = in_fd;
 		op.arg.copy.in_off = offset;
@@ -514,7 +520,7 @@ ssize_t dftio__route_copy_file_range(ssize_t (*next)(int, off64_t *, int, off64_
 	struct plan p;
 	int64_t r;
 
-	if (both_go_to_backend(&p, out_fd, in_fd) && len <= DFTIO_MAX_RW) {
+	if (both_are_backend(&p, out_fd, in_fd, __builtin_frame_address(0)) && len <= DFTIO_MAX_RW) {
 		dftio__op_init(&op, DFTIO_OP_COPY_FILE_RANGE, out_fd);
 		op.arg.copy.in = in_fd;
 		op.arg.copy.in_off = in_offset;

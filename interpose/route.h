@@ -35,7 +35,7 @@ void dftio__route_start(void);
  * The process locks itself in (seccomp): from now on nothing but the calls it makes itself. No report either, which
  * would open a file.
  */
-void dftio__route_stop(void);
+__attribute__((visibility("hidden"))) void dftio__route_stop(void);
 
 /* Counts a call that was passed on and is never routed. */
 void dftio__route_count(enum dftio_op_code code, int64_t r);

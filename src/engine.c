@@ -16,11 +16,15 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 /* How long a wait goes on before it looks for a signal that should end the process. */
 #define TICK_MS 200
+
+/* How long an operation may stand in the pool's queue before its waiter carries it out itself. */
+#define QUEUE_MS 10
 
 extern const struct dftio_backend_ops dftio__backend_sync;
 
@@ -124,20 +128,53 @@ void dftio__engine_reset(void)
 	atomic_store(&chosen, NULL);
 }
 
-void dftio__engine_close_lane(struct dftio_lane *lane)
+/* Empty before it is closed: a handler that comes in between finds none, and opens another. */
+static struct dftio_lane take_lane(struct dftio_lane *lane)
 {
-	if (lane->impl)
-		dftio__engine_backend()->close(lane);
+	struct dftio_lane taken = *lane;
+
 	lane->impl = NULL;
 	lane->failed = 0;
+	return taken;
+}
+
+void dftio__engine_close_lane(struct dftio_lane *lane)
+{
+	struct dftio_lane taken = take_lane(lane);
+
+	if (taken.impl)
+		dftio__engine_backend()->close(&taken);
 }
 
 void dftio__engine_drop_lane(struct dftio_lane *lane)
 {
-	if (lane->impl)
-		dftio__engine_backend()->drop(lane);
-	lane->impl = NULL;
-	lane->failed = 0;
+	struct dftio_lane taken = take_lane(lane);
+
+	if (taken.impl)
+		dftio__engine_backend()->drop(&taken);
+}
+
+/*
+ * On the same stack what interrupted the attempt lies below it; a call at its height or above has taken its place. On an alternate stack nothing can be
+ * told, and what was interrupted is taken to live. Only attempts run with signals open, so only they can be left.
+ */
+bool dftio__engine_recover(const void *frame)
+{
+	int saved = errno;
+	stack_t alt;
+
+	if (!dftio__tls.frame || frame < dftio__tls.frame)
+		return false;
+	if (sigaltstack(NULL, &alt) < 0 || (alt.ss_flags & SS_ONSTACK) || !dftio__life_is_owner()) {
+		errno = saved;
+		return false;
+	}
+	dftio__engine_close_lane(&dftio__thread()->lane);
+	dftio__tls.busy = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	dftio__tls.frame = NULL;
+	errno = saved;
+	return true;
 }
 
 /* The calling thread's lane, open; NULL when this thread can have none. */
@@ -304,14 +341,12 @@ static void wait_until_done(struct dftio_op *op, const struct dftio_sigs *sigs)
 		if (be->reap(&dftio__thread()->lane, TICK_MS) == 0 && sigs)
 			dftio__sigs_let_fatal(sigs);
 	}
-	while (!dftio__waiter_done(op->waiter)) {
-		if (dftio__waiter_wait(op->waiter, TICK_MS))
-			break;
-		if (dftio__pool_take_back(op))
-			perform_in_place(op);
-		else if (sigs)
+	/* A pool whose threads are all stuck (in a dead file system) must not stop what has nothing to do with it. */
+	if (!dftio__waiter_wait(op->waiter, QUEUE_MS) && dftio__pool_take_back(op))
+		perform_in_place(op);
+	while (!dftio__waiter_wait(op->waiter, TICK_MS))
+		if (sigs)
 			dftio__sigs_let_fatal(sigs);
-	}
 }
 
 int64_t dftio__engine_wait(struct dftio_op *op, const struct dftio_sigs *sigs)
@@ -353,7 +388,7 @@ int64_t dftio__engine_run(struct dftio_op *op)
 	return op->res;
 }
 
-int64_t dftio__engine_attempt(struct dftio_op *op)
+int64_t dftio__engine_attempt(struct dftio_op *op, const void *frame)
 {
 	const struct dftio_backend_ops *be = dftio__engine_backend();
 	struct dftio_lane *lane;
@@ -363,11 +398,18 @@ int64_t dftio__engine_attempt(struct dftio_op *op)
 	if (!be->attempt)
 		return -EAGAIN;
 	dftio__life_check();
+	/* In this order, so that a thread left busy always has the frame by which that is found out. */
+	dftio__tls.frame = frame;
+	atomic_signal_fence(memory_order_seq_cst);
 	dftio__tls.busy++;
+	atomic_signal_fence(memory_order_seq_cst);
 	lane = my_lane(be);
 	if (likely(lane))
 		res = be->attempt(lane, op);
+	atomic_signal_fence(memory_order_seq_cst);
 	dftio__tls.busy--;
+	atomic_signal_fence(memory_order_seq_cst);
+	dftio__tls.frame = NULL;
 	errno = saved;
 	return res;
 }

@@ -37,9 +37,16 @@ DFTIO_PRIVATE_API int64_t dftio__engine_run(struct dftio_op *op);
 /*
  * A positional read that never waits, through the backend where it has such a way. -EAGAIN: would wait, or there is
  * no such way. Whatever else is negative is no answer: ask with the real call. Harmless in a vfork child, which the
- * kernel refuses (a ring belongs to its thread, and registered rings to their task).
+ * kernel refuses (a ring belongs to its thread, and registered rings to their task). `frame` is that of the routed
+ * call, by which a later one tells whether it still is there.
  */
-DFTIO_PRIVATE_API int64_t dftio__engine_attempt(struct dftio_op *op);
+DFTIO_PRIVATE_API int64_t dftio__engine_attempt(struct dftio_op *op, const void *frame);
+
+/*
+ * This thread is busy. True when it is not any more: a handler that interrupted an attempt left by siglongjmp, and the
+ * frame that would have ended it is gone; what it left in the lane is thrown away. `frame` as for the attempt.
+ */
+DFTIO_PRIVATE_API bool dftio__engine_recover(const void *frame);
 
 void dftio__engine_close_lane(struct dftio_lane *lane);
 void dftio__engine_drop_lane(struct dftio_lane *lane);

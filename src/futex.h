@@ -2,7 +2,7 @@
 /* The futex system call: process-private, errno kept, and a lock made of it that no allocator is behind. */
 #pragma once
 
-#include "base.h"
+#include "sys.h"
 
 #include <limits.h>
 #include <time.h>
@@ -16,7 +16,7 @@ static inline int dftio__futex_wait(_Atomic uint32_t *word, uint32_t expected, i
 	struct timespec ts = { timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000 };
 	int saved = errno, r;
 
-	r = (int)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout_ms < 0 ? NULL : &ts, NULL, 0);
+	r = (int)dftio__sys.syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout_ms < 0 ? NULL : &ts, NULL, 0);
 	r = r < 0 ? -errno : 0;
 	errno = saved;
 	return r;
@@ -26,7 +26,7 @@ static inline void dftio__futex_wake(_Atomic uint32_t *word, int n)
 {
 	int saved = errno;
 
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
+	dftio__sys.syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
 	errno = saved;
 }
 

@@ -22,6 +22,7 @@
 #include "log.h"
 #include "sigs.h"
 #include "sys.h"
+#include "thread.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -161,8 +162,10 @@ static void *worker_main(void *arg)
 	int class;
 
 	(void)arg;
-	syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &internal, NULL, sizeof(internal));
-	prctl(PR_SET_NAME, "dftio-pool");
+	dftio__sys.syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &internal, NULL, sizeof(internal));
+	dftio__sys.syscall(SYS_prctl, PR_SET_NAME, "dftio-pool");
+	/* A real call may be another preload's, and come back to us by name: it must not be queued behind itself. */
+	dftio__tls.busy = 1;
 	dftio__lock(&pool.lock);
 	for (;;) {
 		/* Here a worker is looking. */
@@ -234,12 +237,12 @@ static bool was_taken(struct dftio_op *op, int class, int error)
 
 bool dftio__pool_take_back(struct dftio_op *op)
 {
-	bool orphan;
+	bool taken;
 
 	dftio__lock(&pool.lock);
-	orphan = pool.threads == 0 && unqueue(op, class_of(op));
+	taken = unqueue(op, class_of(op));
 	dftio__unlock(&pool.lock);
-	return orphan;
+	return taken;
 }
 
 int dftio__pool_submit(struct dftio_op *op)

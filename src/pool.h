@@ -15,10 +15,7 @@
  */
 int dftio__pool_submit(struct dftio_op *op);
 
-/*
- * For a wait that takes long: takes back an operation that was queued behind threads which then could not be made.
- * True: it is the caller's again.
- */
+/* For a wait that takes long: takes back an operation that no worker has begun. True: it is the caller's again. */
 bool dftio__pool_take_back(struct dftio_op *op);
 
 /*

@@ -10,6 +10,7 @@
  * Never:   used by our own pool threads, which must answer libc's set*id broadcast; runs a handler.
  */
 #include "sigs.h"
+#include "sys.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@ static void set_mask(uint64_t mask, uint64_t *old)
 {
 	int saved = errno;
 
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, old, sizeof(mask));
+	dftio__sys.syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, old, sizeof(mask));
 	errno = saved;
 }
 
@@ -47,7 +48,7 @@ static uint64_t pending_signals(void)
 	uint64_t pending = 0;
 	int saved = errno;
 
-	syscall(SYS_rt_sigpending, &pending, sizeof(pending));
+	dftio__sys.syscall(SYS_rt_sigpending, &pending, sizeof(pending));
 	errno = saved;
 	return pending;
 }
@@ -68,7 +69,7 @@ void dftio__sigs_let_fatal(const struct dftio_sigs *s)
 	for (size_t i = 0; i < ARRAY_SIZE(sigs); i++) {
 		if (!(pending & BIT(sigs[i])))
 			continue;
-		if (syscall(SYS_rt_sigaction, sigs[i], NULL, &act, sizeof(uint64_t)) == 0 && act.handler == SIG_DFL)
+		if (dftio__sys.syscall(SYS_rt_sigaction, sigs[i], NULL, &act, sizeof(uint64_t)) == 0 && act.handler == SIG_DFL)
 			let |= BIT(sigs[i]);
 	}
 	errno = saved;

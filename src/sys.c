@@ -25,17 +25,17 @@ static int real_fcntl(int fd, int cmd, long arg)
 
 static int real_io_uring_setup(unsigned entries, struct io_uring_params *p)
 {
-	return (int)syscall(__NR_io_uring_setup, entries, p);
+	return (int)dftio__sys.syscall(__NR_io_uring_setup, entries, p);
 }
 
 static int real_io_uring_enter(int fd, unsigned n, unsigned min, unsigned flags, const void *arg, size_t size)
 {
-	return (int)syscall(__NR_io_uring_enter, fd, n, min, flags, arg, size);
+	return (int)dftio__sys.syscall(__NR_io_uring_enter, fd, n, min, flags, arg, size);
 }
 
 static int real_io_uring_register(int fd, unsigned op, const void *arg, unsigned n)
 {
-	return (int)syscall(__NR_io_uring_register, fd, op, arg, n);
+	return (int)dftio__sys.syscall(__NR_io_uring_register, fd, op, arg, n);
 }
 
 struct dftio_sys dftio__sys = {
@@ -75,4 +75,5 @@ struct dftio_sys dftio__sys = {
 	.io_uring_enter = real_io_uring_enter,
 	.io_uring_register = real_io_uring_register,
 	.thread_create = pthread_create,
+	.syscall = syscall,
 };

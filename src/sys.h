@@ -25,6 +25,7 @@ struct dftio_sys {
 #define DFTIO_SYS(ret, name, params) ret(*name) params;
 #include "sys_list.h"
 #undef DFTIO_SYS
+	long (*syscall)(long number, ...);
 };
 
 extern DFTIO_PRIVATE_API struct dftio_sys dftio__sys;

@@ -32,10 +32,13 @@ static bool have_main_key;
 static void thread_ends(void *arg)
 {
 	struct dftio_thread *t = arg;
+	struct dftio_sigs s;
 
+	dftio__sigs_block(&s);
 	dftio__engine_close_lane(&t->lane);
 	dftio__tls.self = NULL;
 	store_release(&t->in_use, 0);
+	dftio__sigs_restore(&s);
 }
 
 /*
@@ -95,16 +98,22 @@ struct dftio_thread *dftio__thread_slow(void)
 	return t;
 }
 
-/* A forked child: its counters start at nought, its parent's rings are forgotten, only its one thread has a record. */
+/*
+ * A forked child: its counters start at nought, its parent's rings are forgotten, only its one thread has a record.
+ * Where it was forked by a handler that interrupted an attempt, that attempt's frames are still below and will end it:
+ * it stays busy, and its lane's memory stays too.
+ */
 void dftio__thread_reborn(void)
 {
 	for (struct dftio_thread *t = dftio__thread_all(); t; t = t->next_all) {
 		memset(t->ops, 0, sizeof(t->ops));
 		memset(t->why, 0, sizeof(t->why));
-		dftio__engine_drop_lane(&t->lane);
+		if (t == dftio__tls.self && dftio__tls.busy)
+			t->lane = (struct dftio_lane){ 0 };
+		else
+			dftio__engine_drop_lane(&t->lane);
 		store_relaxed(&t->in_use, t == dftio__tls.self);
 	}
-	dftio__tls.busy = 0;
 	dftio__tls.private_fds = 0;
 	if (have_main_key)
 		pthread_setspecific(main_key, &main_key); /* it is the main thread now */

@@ -44,7 +44,8 @@ struct dftio_tls {
 	struct dftio_thread *self;
 	uint8_t busy;        /* this thread is inside the engine: what it does now is nested */
 	uint8_t private_fds; /* it left the process's descriptor table (CLONE_FILES) */
-	uint16_t sample;     /* counts down to the next attempt with RWF_NOWAIT */
+	uint16_t sample;     /* counts calls between attempts with RWF_NOWAIT */
+	const void *frame;   /* of the attempt that made it busy */
 };
 
 extern DFTIO_PRIVATE_API DFTIO_TLS struct dftio_tls dftio__tls;
