@@ -18,7 +18,7 @@ static int poller_create(void)
 
 static int poller_arm(int poller, int fd, unsigned events, bool known)
 {
-	struct epoll_event ev = { .events = EPOLLONESHOT, .data.fd = fd };
+	struct epoll_event ev = {.events = EPOLLONESHOT, .data.fd = fd};
 
 	if (events & REACTOR_IN)
 		ev.events |= EPOLLIN | EPOLLRDHUP;
@@ -58,8 +58,8 @@ static bool epoll_probe(struct dftio_probe *p)
 
 	if (fd < 0) {
 		p->error = -fd;
-		strcpy(p->reason, fd == -EMFILE ? "no descriptor is free (EMFILE); raise RLIMIT_NOFILE" :
-						  "epoll_create1 is refused");
+		strcpy(p->reason, fd == -EMFILE ? "no descriptor is free (EMFILE); raise RLIMIT_NOFILE"
+						: "epoll_create1 is refused");
 		/* Files need no epoll descriptor, and nothing else is routed by an ordinary thread: */
 		return fd == -EMFILE || fd == -ENFILE;
 	}

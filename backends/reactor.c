@@ -47,14 +47,14 @@ static int64_t not_ready_if_eagain(int64_t r)
 
 static int64_t attempt_read(const struct dftio_op *op)
 {
-	struct iovec iov = { op->arg.rw.buf, op->arg.rw.len };
+	struct iovec iov = {op->arg.rw.buf, op->arg.rw.len};
 
 	return not_ready_if_eagain(dftio__result(dftio__sys.preadv2(op->fd, &iov, 1, -1, RWF_NOWAIT)));
 }
 
 static int64_t attempt_write(const struct dftio_op *op)
 {
-	struct iovec iov = { op->arg.rw.buf, op->arg.rw.len };
+	struct iovec iov = {op->arg.rw.buf, op->arg.rw.len};
 
 	return not_ready_if_eagain(dftio__result(dftio__sys.pwritev2(op->fd, &iov, 1, -1, RWF_NOWAIT)));
 }
@@ -79,7 +79,7 @@ static int64_t attempt_send(const struct dftio_op *op)
 
 static bool is_ready(const struct dftio_op *op, short events)
 {
-	struct pollfd pfd = { .fd = op->fd, .events = events };
+	struct pollfd pfd = {.fd = op->fd, .events = events};
 
 	return dftio__sys.poll(&pfd, 1, 0) != 0;
 }
@@ -95,7 +95,7 @@ static int64_t attempt_accept(const struct dftio_op *op)
 
 static int64_t attempt_poll(const struct dftio_op *op)
 {
-	struct pollfd pfd = { .fd = op->fd, .events = op->arg.poll.events };
+	struct pollfd pfd = {.fd = op->fd, .events = op->arg.poll.events};
 	int64_t r = dftio__result(dftio__sys.poll(&pfd, 1, 0));
 
 	return r == 0 ? NOT_READY : r > 0 ? pfd.revents : r;
@@ -141,8 +141,8 @@ static size_t reactor_size(void)
 
 int reactor_open(struct dftio_lane *lane, const struct poller_ops *poller)
 {
-	struct reactor *r = mmap(NULL, reactor_size(), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct reactor *r =
+		mmap(NULL, reactor_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int fd;
 
 	if (r == MAP_FAILED)

@@ -3,8 +3,8 @@
  * Setting up and driving one ring, by raw system calls.
  *
  * Where the kernel can (6.5), a ring has no descriptor at all: it is registered with its thread and lives in memory
- * of ours that a forked child finds wiped, that is, empty. Before that its descriptor is moved high, and closed once the ring is
- * registered (5.18). So there is nothing for the program to close, to list or to inherit.
+ * of ours that a forked child finds wiped, that is, empty. Before that its descriptor is moved high, and closed once
+ * the ring is registered (5.18). So there is nothing for the program to close, to list or to inherit.
  *
  * Setup climbs down a ladder, a flag at a time, when the kernel says EINVAL, and halves the queue when it says
  * ENOMEM; the rung that held is remembered.
@@ -46,8 +46,8 @@ struct uring {
 	unsigned queued;    /* entries the kernel has not taken yet */
 	unsigned in_flight; /* entries whose completion has not been popped */
 	unsigned enter_flags;
-	_Atomic int fd; /* a descriptor, or an index when ENTER_REGISTERED_RING is in enter_flags */
-	unsigned entries; /* asked for */
+	_Atomic int fd;                   /* a descriptor, or an index when ENTER_REGISTERED_RING is in enter_flags */
+	unsigned entries;                 /* asked for */
 	void *kernel_rings, *kernel_sqes; /* mapped from the ring, before 6.5 */
 	size_t kernel_rings_size, kernel_sqes_size;
 };
@@ -56,11 +56,11 @@ static const struct rung {
 	unsigned flags;
 	const char *name;
 } ladder[] = {
-	{ OWN_TASKS | NO_FD | SETUP_NO_SQARRAY, "no descriptor, SINGLE_ISSUER, DEFER_TASKRUN, NO_SQARRAY" },
-	{ OWN_TASKS | NO_FD, "no descriptor, SINGLE_ISSUER, DEFER_TASKRUN" },
-	{ OWN_TASKS | IORING_SETUP_CLAMP, "SINGLE_ISSUER, DEFER_TASKRUN" },
-	{ IORING_SETUP_COOP_TASKRUN | IORING_SETUP_CLAMP, "COOP_TASKRUN" },
-	{ IORING_SETUP_CLAMP, "no setup flags" },
+	{OWN_TASKS | NO_FD | SETUP_NO_SQARRAY, "no descriptor, SINGLE_ISSUER, DEFER_TASKRUN, NO_SQARRAY"},
+	{OWN_TASKS | NO_FD, "no descriptor, SINGLE_ISSUER, DEFER_TASKRUN"},
+	{OWN_TASKS | IORING_SETUP_CLAMP, "SINGLE_ISSUER, DEFER_TASKRUN"},
+	{IORING_SETUP_COOP_TASKRUN | IORING_SETUP_CLAMP, "COOP_TASKRUN"},
+	{IORING_SETUP_CLAMP, "no setup flags"},
 };
 
 static _Atomic unsigned first_rung;
@@ -155,7 +155,7 @@ static int map_kernel_rings(struct uring *r, const struct io_uring_params *p)
 /* Registers the ring with this thread, so that its descriptor can go. Where that cannot be, the descriptor stays. */
 static void lose_descriptor(struct uring *r)
 {
-	struct io_uring_rsrc_update up = { .offset = -1U, .data = (uint64_t)r->fd };
+	struct io_uring_rsrc_update up = {.offset = -1U, .data = (uint64_t)r->fd};
 
 	if (sys_register(r, REGISTER_RING_FDS, &up, 1) != 1)
 		return;
@@ -202,7 +202,7 @@ static int setup_without_descriptor(struct uring *r, struct io_uring_params *p)
 static void tear_down(struct uring *r)
 {
 	if (r->enter_flags & ENTER_REGISTERED_RING) {
-		struct io_uring_rsrc_update up = { .offset = (unsigned)r->fd };
+		struct io_uring_rsrc_update up = {.offset = (unsigned)r->fd};
 
 		sys_register(r, UNREGISTER_RING_FDS, &up, 1);
 	} else {
@@ -216,7 +216,7 @@ static void tear_down(struct uring *r)
 
 static int try_rung(struct uring *r, const struct rung *rung, unsigned entries, unsigned *features)
 {
-	struct io_uring_params p = { .flags = rung->flags };
+	struct io_uring_params p = {.flags = rung->flags};
 	int e;
 
 	memset(r, 0, sizeof(*r));
@@ -261,7 +261,7 @@ static int open_with(struct uring **out, unsigned entries, unsigned *features)
 static void learn_opcodes(const struct uring *r)
 {
 	_Alignas(struct io_uring_probe) char
-		space[sizeof(struct io_uring_probe) + 64 * sizeof(struct io_uring_probe_op)] = { 0 };
+		space[sizeof(struct io_uring_probe) + 64 * sizeof(struct io_uring_probe_op)] = {0};
 	const struct io_uring_probe *p = (void *)space;
 	uint64_t found = 0;
 
@@ -276,7 +276,7 @@ static void learn_opcodes(const struct uring *r)
 int uring_open(struct uring **out)
 {
 	unsigned entries = wanted_entries(), features;
-	unsigned workers[2] = { dftio__config.pool_max, dftio__config.pool_max };
+	unsigned workers[2] = {dftio__config.pool_max, dftio__config.pool_max};
 	int e;
 
 	while ((e = open_with(out, entries, &features)) == -ENOMEM && entries > 8)
@@ -351,8 +351,8 @@ int uring_push(struct uring *r)
 
 int uring_wait(struct uring *r, int timeout_ms)
 {
-	struct __kernel_timespec ts = { timeout_ms / 1000, (long long)(timeout_ms % 1000) * 1000000 };
-	struct io_uring_getevents_arg arg = { .ts = timeout_ms > 0 ? (uintptr_t)&ts : 0 };
+	struct __kernel_timespec ts = {timeout_ms / 1000, (long long)(timeout_ms % 1000) * 1000000};
+	struct io_uring_getevents_arg arg = {.ts = timeout_ms > 0 ? (uintptr_t)&ts : 0};
 
 	int n;
 
@@ -415,7 +415,8 @@ static bool refuse(struct dftio_probe *p, int error)
 			"refused (EPERM) by kernel.io_uring_disabled=%d; an administrator can set it to 0", sysctl);
 	else if (error == EPERM)
 		snprintf(p->reason, sizeof(p->reason),
-			"refused (EPERM), as by a container's seccomp profile; allow io_uring_setup, _enter, _register");
+			"refused (EPERM), as by a container's seccomp profile; allow io_uring_setup, _enter, "
+			"_register");
 	else if (error == ENOSYS)
 		snprintf(p->reason, sizeof(p->reason),
 			"no such system call (ENOSYS): the kernel is older than 5.1, or a sandbox hides it");

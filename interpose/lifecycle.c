@@ -57,15 +57,15 @@ static void collect_args(char **argv, size_t n, const char *arg0, va_list *ap)
 		(void)va_arg(*ap, char *);
 }
 
-#define COLLECT(argv, arg0, ap)                                              \
-	va_list again;                                                       \
-	size_t n;                                                            \
-	char **argv;                                                         \
-                                                                             \
-	va_copy(again, *(ap));                                               \
-	n = count_args(arg0, &again);                                        \
-	va_end(again);                                                       \
-	argv = __builtin_alloca((n + 1) * sizeof(*argv));                    \
+#define COLLECT(argv, arg0, ap)                                                                                        \
+	va_list again;                                                                                                 \
+	size_t n;                                                                                                      \
+	char **argv;                                                                                                   \
+                                                                                                                       \
+	va_copy(again, *(ap));                                                                                         \
+	n = count_args(arg0, &again);                                                                                  \
+	va_end(again);                                                                                                 \
+	argv = __builtin_alloca((n + 1) * sizeof(*argv));                                                              \
 	collect_args(argv, n, arg0, ap)
 
 int dftio__execl(const char *path, const char *arg0, va_list *ap)

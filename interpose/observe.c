@@ -42,7 +42,8 @@ int dftio__opened(enum dftio_op_code code, int r)
 
 	if (r >= 0) {
 		dftio__fd_forget(r);
-		/* Opened by the only thread there is, here: its position is ours alone until something could share it. */
+		/* Opened by the only thread there is, here: its position is ours alone until something could share it.
+		 */
 		if (code == DFTIO_OP_OPEN && dftio__route.soles && __libc_single_threaded && !dftio__tls.busy &&
 			dftio__life_is_owner())
 			dftio__fd_mark_sole(r);
@@ -66,7 +67,8 @@ int dftio__close(int (*next)(int), int fd)
 	if (dftio__fdown_is_ours(fd))
 		return no_such_fd();
 	stderr_goes((unsigned)fd, (unsigned)fd);
-	/* Before, so that it is not taken for the next file of that number; after, because another thread may have asked. */
+	/* Before, so that it is not taken for the next file of that number; after, because another thread may have
+	 * asked. */
 	dftio__fd_forget(fd);
 	r = next(fd);
 	if (unlikely(!__libc_single_threaded))
@@ -133,7 +135,8 @@ int dftio__dup(int (*next)(int), int fd)
 	return r;
 }
 
-/* The number the program wants is ours: ours moves. In a vfork child only its copy is replaced, and none of us cares. */
+/* The number the program wants is ours: ours moves. In a vfork child only its copy is replaced, and none of us cares.
+ */
 static void make_way(int newfd)
 {
 	if (dftio__fdown_is_ours(newfd) && dftio__life_is_owner())

@@ -38,7 +38,6 @@ ssize_t dftio__recvmsg(ssize_t (*next)(int, struct msghdr *, int), int fd, struc
 int dftio__recvmmsg(int (*next)(int, struct mmsghdr *, unsigned, int, struct timespec *), int fd, struct mmsghdr *msgs,
 	unsigned n, int flags, struct timespec *timeout);
 
-
 void dftio__exits(void (*next)(int) __attribute__((noreturn)), int status) __attribute__((noreturn));
 int dftio__clone(int (*next)(int (*)(void *), void *, int, void *, ...), int (*fn)(void *), void *stack, int flags,
 	void *arg, void *parent_tid, void *tls, void *child_tid);

@@ -55,7 +55,7 @@ static bool kernel_answers_nowait(void)
 
 void dftio__route_start(void)
 {
-	struct dftio_route_state s = { 0 };
+	struct dftio_route_state s = {0};
 
 	nowait_is_sound = kernel_answers_nowait();
 	s.counting = dftio__config.stats;
@@ -69,7 +69,7 @@ void dftio__route_start(void)
 
 void dftio__route_stop(void)
 {
-	dftio__route = (struct dftio_route_state){ 0 };
+	dftio__route = (struct dftio_route_state){0};
 	dftio__stats_stop();
 }
 
@@ -98,12 +98,12 @@ static enum dftio_why why_of_kind(enum dftio_fd_kind kind)
 
 static struct plan passed(enum dftio_why why)
 {
-	return (struct plan){ PASSED, why, 0 };
+	return (struct plan){PASSED, why, 0};
 }
 
 static struct plan make_plan(int fd, const void *frame)
 {
-	struct plan p = { INLINE, 0, 0 };
+	struct plan p = {INLINE, 0, 0};
 	enum dftio_fd_kind kind;
 
 	if (unlikely(dftio__tls.busy) && !dftio__engine_recover(frame))
@@ -198,7 +198,7 @@ static ssize_t finished(int fd, uint8_t *hint, int64_t r, size_t len)
 
 static ssize_t try_in_place(int fd, uint8_t *hint, void *buf, size_t len, off64_t offset)
 {
-	struct iovec iov = { buf, len };
+	struct iovec iov = {buf, len};
 	int saved = errno;
 	int64_t r = dftio__result(dftio__next.preadv64v2(fd, &iov, 1, offset, RWF_NOWAIT));
 
@@ -265,7 +265,8 @@ static __attribute__((noinline)) ssize_t pread_by_plan(
 	dftio__op_init_rw(&op, DFTIO_OP_PREAD, fd, buf, len, offset);
 	if (run(&op, p.hint, &r))
 		return r;
-	/* No file after all, but one that can be read with an offset (an eventfd): what was short of it was its answer. */
+	/* No file after all, but one that can be read with an offset (an eventfd): what was short of it was its answer.
+	 */
 	if (got > 0)
 		return count(&p, DFTIO_OP_PREAD, got);
 	return count(&p, DFTIO_OP_PREAD, next(fd, buf, len, offset));
@@ -275,8 +276,7 @@ static __attribute__((noinline)) ssize_t pread_by_plan(
  * Policy auto makes the real call for nearly every read of a file that is known and warm: decided here, before a frame
  * is made, because one across a system call costs more than all the rest.
  */
-ssize_t dftio__route_pread(
-	ssize_t (*next)(int, void *, size_t, off64_t), int fd, void *buf, size_t len, off64_t offset)
+ssize_t dftio__route_pread(ssize_t (*next)(int, void *, size_t, off64_t), int fd, void *buf, size_t len, off64_t offset)
 {
 	uint8_t hint;
 
@@ -354,8 +354,7 @@ ssize_t dftio__route_pwrite(
 	return count(&p, DFTIO_OP_PWRITE, next(fd, buf, len, offset));
 }
 
-ssize_t dftio__route_readv(
-	ssize_t (*next)(int, const struct iovec *, int), int fd, const struct iovec *iov, int iovcnt)
+ssize_t dftio__route_readv(ssize_t (*next)(int, const struct iovec *, int), int fd, const struct iovec *iov, int iovcnt)
 {
 	struct dftio_op op;
 	struct plan p;
@@ -399,8 +398,8 @@ ssize_t dftio__route_preadv(ssize_t (*next)(int, const struct iovec *, int, off6
 	return count(&p, DFTIO_OP_PREADV, next(fd, iov, iovcnt, offset));
 }
 
-ssize_t dftio__route_pwritev(ssize_t (*next)(int, const struct iovec *, int, off64_t), int fd,
-	const struct iovec *iov, int iovcnt, off64_t offset)
+ssize_t dftio__route_pwritev(ssize_t (*next)(int, const struct iovec *, int, off64_t), int fd, const struct iovec *iov,
+	int iovcnt, off64_t offset)
 {
 	struct dftio_op op;
 	struct plan p;

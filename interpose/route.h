@@ -56,8 +56,8 @@ ssize_t dftio__route_writev(
 	ssize_t (*next)(int, const struct iovec *, int), int fd, const struct iovec *iov, int iovcnt);
 ssize_t dftio__route_preadv(ssize_t (*next)(int, const struct iovec *, int, off64_t), int fd, const struct iovec *iov,
 	int iovcnt, off64_t offset);
-ssize_t dftio__route_pwritev(ssize_t (*next)(int, const struct iovec *, int, off64_t), int fd,
-	const struct iovec *iov, int iovcnt, off64_t offset);
+ssize_t dftio__route_pwritev(ssize_t (*next)(int, const struct iovec *, int, off64_t), int fd, const struct iovec *iov,
+	int iovcnt, off64_t offset);
 ssize_t dftio__route_preadv2(ssize_t (*next)(int, const struct iovec *, int, off64_t, int), int fd,
 	const struct iovec *iov, int iovcnt, off64_t offset, int flags);
 ssize_t dftio__route_pwritev2(ssize_t (*next)(int, const struct iovec *, int, off64_t, int), int fd,

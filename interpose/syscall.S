@@ -3,7 +3,8 @@
  * syscall(2) by number, passed on by a jump.
  *
  * It is watched for two things: seccomp(2), after which a call that the program did not make may be its death; and that
- * it may share descriptors with another process (fork, clone, exec, sendmsg by number). It must be a jump: a program may vfork or clone through it, and a C frame that its child returns from is gone for the parent.
+ * it may share descriptors with another process (fork, clone, exec, sendmsg by number). It must be a jump: a program
+ * may vfork or clone through it, and a C frame that its child returns from is gone for the parent.
  *
  * dftio__raw_syscall is the same without libc: what stands in for every name until the real ones are resolved.
  */

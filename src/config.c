@@ -26,24 +26,24 @@ struct dftio_config dftio__config = {
 static bool quiet;
 
 /* The same environment is read twice in a process that is preloaded: only one of them speaks. */
-#define complain(...)                                              \
-	do {                                                       \
-		if (!quiet)                                        \
-			dftio__log(DFTIO_LOG_WARN, __VA_ARGS__);   \
+#define complain(...)                                                                                                  \
+	do {                                                                                                           \
+		if (!quiet)                                                                                            \
+			dftio__log(DFTIO_LOG_WARN, __VA_ARGS__);                                                       \
 	} while (0)
 
 static const struct {
 	const char *name, *shortname;
 } backend_names[] = {
-	{ "auto", "auto" },
-	{ "io_uring", "io_uring" },
-	{ "uring", "io_uring" },
-	{ "epoll", "epoll" },
-	{ "epoll_threadpool", "epoll" },
-	{ "kqueue", "kqueue" },
-	{ "kqueue_threadpool", "kqueue" },
-	{ "threadpool", "threadpool" },
-	{ "sync", "sync" },
+	{"auto", "auto"},
+	{"io_uring", "io_uring"},
+	{"uring", "io_uring"},
+	{"epoll", "epoll"},
+	{"epoll_threadpool", "epoll"},
+	{"kqueue", "kqueue"},
+	{"kqueue_threadpool", "kqueue"},
+	{"threadpool", "threadpool"},
+	{"sync", "sync"},
 };
 
 const char *dftio__config_backend_name(const char *name)
@@ -67,8 +67,7 @@ static void parse_backend(const char *name, const char *value)
 	const char *b = dftio__config_backend_name(value);
 
 	if (!b) {
-		complain(
-			"%s=%s: no such backend (auto, io_uring, epoll, kqueue, threadpool, sync); using auto", name,
+		complain("%s=%s: no such backend (auto, io_uring, epoll, kqueue, threadpool, sync); using auto", name,
 			value);
 		return;
 	}
@@ -78,7 +77,7 @@ static void parse_backend(const char *name, const char *value)
 
 static void parse_route(const char *name, const char *value)
 {
-	static const char *const routes[] = { "auto", "backend", "direct" };
+	static const char *const routes[] = {"auto", "backend", "direct"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
 		if (strcasecmp(value, routes[i]) == 0) {
@@ -132,7 +131,7 @@ static void parse_stats(const char *name, const char *value)
 
 static void parse_log(const char *name, const char *value)
 {
-	static const char *const levels[] = { "error", "warn", "info", "debug" };
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
 		if (strcasecmp(value, levels[i]) == 0) {
@@ -166,15 +165,15 @@ static const struct {
 	const char *name;
 	void (*parse)(const char *name, const char *value);
 } variables[] = {
-	{ "DFTIO_LOG_FILE", parse_log_file },
-	{ "DFTIO_LOG", parse_log },
-	{ "DFTIO_DISABLE", parse_disable },
-	{ "DFTIO_BACKEND", parse_backend },
-	{ "DFTIO_ROUTE", parse_route },
-	{ "DFTIO_POOL_MAX", parse_pool_max },
-	{ "DFTIO_QUEUE_DEPTH", parse_queue_depth },
-	{ "DFTIO_STATS", parse_stats },
-	{ "DFTIO_FILES", parse_files },
+	{"DFTIO_LOG_FILE", parse_log_file},
+	{"DFTIO_LOG", parse_log},
+	{"DFTIO_DISABLE", parse_disable},
+	{"DFTIO_BACKEND", parse_backend},
+	{"DFTIO_ROUTE", parse_route},
+	{"DFTIO_POOL_MAX", parse_pool_max},
+	{"DFTIO_QUEUE_DEPTH", parse_queue_depth},
+	{"DFTIO_STATS", parse_stats},
+	{"DFTIO_FILES", parse_files},
 };
 
 static void warn_unknown(const char *entry)

@@ -42,7 +42,7 @@ static const struct dftio_backend_ops *find_backend(const char *name)
 static const struct dftio_backend_ops *choose_named(char *text, size_t size)
 {
 	const struct dftio_backend_ops *be = find_backend(dftio__config.backend);
-	struct dftio_probe p = { 0 };
+	struct dftio_probe p = {0};
 
 	if (be && be->probe(&p)) {
 		snprintf(text, size, "asked for by DFTIO_BACKEND");
@@ -59,7 +59,7 @@ static const struct dftio_backend_ops *choose_best(char *text, size_t size)
 	char first[160] = "";
 
 	for (size_t i = 0; dftio__backends[i]; i++) {
-		struct dftio_probe p = { 0 };
+		struct dftio_probe p = {0};
 
 		if (dftio__backends[i]->probe(&p)) {
 			if (i == 0)
@@ -155,8 +155,9 @@ void dftio__engine_drop_lane(struct dftio_lane *lane)
 }
 
 /*
- * On the same stack what interrupted the attempt lies below it; a call at its height or above has taken its place. On an alternate stack nothing can be
- * told, and what was interrupted is taken to live. Only attempts run with signals open, so only they can be left.
+ * On the same stack what interrupted the attempt lies below it; a call at its height or above has taken its place. On
+ * an alternate stack nothing can be told, and what was interrupted is taken to live. Only attempts run with signals
+ * open, so only they can be left.
  */
 bool dftio__engine_recover(const void *frame)
 {
@@ -196,8 +197,8 @@ static struct dftio_lane *my_lane(const struct dftio_backend_ops *be)
 	if (r == 0)
 		return &t->lane;
 	t->lane.failed = 1;
-	dftio__log(DFTIO_LOG_INFO, "%s: this thread gets none of its own (%s) and uses the pool", be->name,
-		strerror(-r));
+	dftio__log(
+		DFTIO_LOG_INFO, "%s: this thread gets none of its own (%s) and uses the pool", be->name, strerror(-r));
 	return NULL;
 }
 
@@ -205,7 +206,7 @@ static struct dftio_lane *my_lane(const struct dftio_backend_ops *be)
 static bool has_time_limit(const struct dftio_op *op)
 {
 	bool out = dftio__op_desc(op)->traits & DFTIO_T_OUT;
-	struct timeval tv = { 0 };
+	struct timeval tv = {0};
 	socklen_t len = sizeof(tv);
 
 	return getsockopt(op->fd, SOL_SOCKET, out ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, &len) == 0 &&
@@ -319,8 +320,8 @@ void dftio__engine_submit(struct dftio_op *op)
  */
 static bool is_about_the_way(const struct dftio_op *op)
 {
-	static const int errors[] = { EINVAL, EOPNOTSUPP, ENOSYS, EAGAIN, EINTR, ECANCELED, EBADF, EFAULT, ENOMEM,
-		EFBIG };
+	static const int errors[] = {
+		EINVAL, EOPNOTSUPP, ENOSYS, EAGAIN, EINTR, ECANCELED, EBADF, EFAULT, ENOMEM, EFBIG};
 	size_t n = op->flags & DFTIO_OPF_STREAM ? 3 : ARRAY_SIZE(errors);
 
 	if (op->carrier == DFTIO_BY_POOL)

@@ -31,41 +31,41 @@ static const struct {
 	bool memory;
 	const char *name;
 } file_systems[] = {
-	{ 0x01021994, true, "tmpfs" },
-	{ 0x858458f6, true, "ramfs" },
-	{ 0x958458f6, true, "hugetlbfs" },
-	{ 0x9123683e, false, "btrfs" },
-	{ 0x794c7630, false, "overlayfs" },
-	{ 0x6969, false, "nfs" },
-	{ 0xff534d42, false, "cifs" },
-	{ 0xfe534d42, false, "smb2" },
-	{ 0x517b, false, "smb" },
-	{ 0x65735546, false, "fuse" },
-	{ 0x0bd00bd0, false, "lustre" },
-	{ 0x47504653, false, "gpfs" },
-	{ 0x19830326, false, "beegfs" },
-	{ 0x00c36400, false, "ceph" },
-	{ 0x01021997, false, "9p" },
-	{ 0x2fc12fc1, false, "zfs" },
-	{ 0xca451a4e, false, "bcachefs" },
-	{ 0x5346414f, false, "afs" },
-	{ 0x20030528, false, "orangefs" },
-	{ 0x786f4256, false, "vboxsf" },
-	{ 0xe0f5e1e2, false, "erofs" },
-	{ 0xf15f, false, "ecryptfs" },
-	{ 0x24051905, false, "ubifs" },
+	{0x01021994, true, "tmpfs"},
+	{0x858458f6, true, "ramfs"},
+	{0x958458f6, true, "hugetlbfs"},
+	{0x9123683e, false, "btrfs"},
+	{0x794c7630, false, "overlayfs"},
+	{0x6969, false, "nfs"},
+	{0xff534d42, false, "cifs"},
+	{0xfe534d42, false, "smb2"},
+	{0x517b, false, "smb"},
+	{0x65735546, false, "fuse"},
+	{0x0bd00bd0, false, "lustre"},
+	{0x47504653, false, "gpfs"},
+	{0x19830326, false, "beegfs"},
+	{0x00c36400, false, "ceph"},
+	{0x01021997, false, "9p"},
+	{0x2fc12fc1, false, "zfs"},
+	{0xca451a4e, false, "bcachefs"},
+	{0x5346414f, false, "afs"},
+	{0x20030528, false, "orangefs"},
+	{0x786f4256, false, "vboxsf"},
+	{0xe0f5e1e2, false, "erofs"},
+	{0xf15f, false, "ecryptfs"},
+	{0x24051905, false, "ubifs"},
 	/* With a device of their own; here for the name. */
-	{ 0xef53, false, "ext4" },
-	{ 0x58465342, false, "xfs" },
-	{ 0xf2f52010, false, "f2fs" },
-	{ 0x4d44, false, "vfat" },
-	{ 0x2011bab0, false, "exfat" },
-	{ 0x5346544e, false, "ntfs" },
-	{ 0x73717368, false, "squashfs" },
-	{ 0x9660, false, "iso9660" },
+	{0xef53, false, "ext4"},
+	{0x58465342, false, "xfs"},
+	{0xf2f52010, false, "f2fs"},
+	{0x4d44, false, "vfat"},
+	{0x2011bab0, false, "exfat"},
+	{0x5346544e, false, "ntfs"},
+	{0x73717368, false, "squashfs"},
+	{0x9660, false, "iso9660"},
 	/* Windows into the kernel; here for the name. */
-	{ 0x9fa0, false, "proc" },
-	{ 0x62656572, false, "sysfs" },
+	{0x9fa0, false, "proc"},
+	{0x62656572, false, "sysfs"},
 };
 
 #define FIRST_PSEUDO (ARRAY_SIZE(file_systems) - 2)
@@ -124,10 +124,10 @@ static bool path_is_wanted(const char *path)
 		bool not = *p == '!';
 
 		len = strcspn(p, ":");
-		memcpy(pattern, p + not, len - not);
-		pattern[len - not] = '\0';
+		memcpy(pattern, p + not, len - not );
+		pattern[len - not ] = '\0';
 		if (fnmatch(pattern, path, 0) == 0)
-			wanted = !not;
+			wanted = !not ;
 		p += len;
 	}
 	return wanted;

@@ -13,10 +13,11 @@
 /* Sleeps while *word == expected, at most timeout_ms (negative: for ever). Returns 0 or -errno; may wake spuriously. */
 static inline int dftio__futex_wait(_Atomic uint32_t *word, uint32_t expected, int timeout_ms)
 {
-	struct timespec ts = { timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000 };
+	struct timespec ts = {timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000};
 	int saved = errno, r;
 
-	r = (int)dftio__sys.syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout_ms < 0 ? NULL : &ts, NULL, 0);
+	r = (int)dftio__sys.syscall(
+		SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout_ms < 0 ? NULL : &ts, NULL, 0);
 	r = r < 0 ? -errno : 0;
 	errno = saved;
 	return r;

@@ -26,7 +26,7 @@ const char *dftio_version(void)
 int dftio_backend_info(unsigned index, struct dftio_backend_info *info)
 {
 	const struct dftio_backend_ops *be;
-	struct dftio_probe p = { 0 };
+	struct dftio_probe p = {0};
 
 	if (!info || info->size != sizeof(*info))
 		return -EINVAL;
@@ -83,8 +83,8 @@ static const char *why_routed(enum dftio_fd_kind kind)
 	case DFTIO_FD_DISK:
 		return "a file that may have to wait for its device";
 	case DFTIO_FD_MEM:
-		return dftio__config.route == DFTIO_ROUTE_BACKEND ? "every file, by DFTIO_ROUTE=backend" :
-								    "in memory: nothing is faster than the real call";
+		return dftio__config.route == DFTIO_ROUTE_BACKEND ? "every file, by DFTIO_ROUTE=backend"
+								  : "in memory: nothing is faster than the real call";
 	case DFTIO_FD_PSEUDO:
 		return "a window into the kernel: it may wait for ever, or ask which thread reads";
 	case DFTIO_FD_DIR:
@@ -109,13 +109,13 @@ int dftio_path_info(const char *path, struct dftio_path_info *info)
 		r = fd < 0 ? fd : -errno;
 	} else {
 		kind = dftio__fs_kind(&st, &fs, &info->file_system);
-		info->kind = S_ISREG(st.st_mode) ? "regular file" :
-			     S_ISBLK(st.st_mode) ? "block device" :
-						   dftio__fd_kind_name(kind);
+		info->kind = S_ISREG(st.st_mode)   ? "regular file"
+			     : S_ISBLK(st.st_mode) ? "block device"
+						   : dftio__fd_kind_name(kind);
 		info->why = why_routed(kind);
-		info->routed = !dftio__config.disabled && dftio__config.route != DFTIO_ROUTE_DIRECT &&
-			       (kind == DFTIO_FD_DISK ||
-				       (kind == DFTIO_FD_MEM && dftio__config.route == DFTIO_ROUTE_BACKEND));
+		info->routed =
+			!dftio__config.disabled && dftio__config.route != DFTIO_ROUTE_DIRECT &&
+			(kind == DFTIO_FD_DISK || (kind == DFTIO_FD_MEM && dftio__config.route == DFTIO_ROUTE_BACKEND));
 		info->block_size = (uint32_t)st.st_blksize;
 	}
 	if (fd >= 0)

@@ -29,7 +29,7 @@
  */
 static bool try_setup(unsigned flags, unsigned *features)
 {
-	struct io_uring_params p = { .flags = flags };
+	struct io_uring_params p = {.flags = flags};
 	int saved = errno, fd;
 
 	fd = dftio__sys.io_uring_setup(2, &p);
@@ -76,7 +76,7 @@ static bool has_no_sqarray(void)
 /* EFAULT for its missing memory means that the flag is known, EINVAL that it is not. */
 static bool has_no_descriptor(void)
 {
-	struct io_uring_params p = { .flags = SETUP_NO_MMAP | SETUP_REGISTERED_FD_ONLY };
+	struct io_uring_params p = {.flags = SETUP_NO_MMAP | SETUP_REGISTERED_FD_ONLY};
 	int saved = errno, fd, e;
 
 	fd = dftio__sys.io_uring_setup(2, &p);
@@ -98,7 +98,7 @@ static bool has_ring(void)
 
 static bool has_nowait(void)
 {
-	struct iovec iov = { NULL, 0 };
+	struct iovec iov = {NULL, 0};
 	int saved = errno, fd = dftio__sys.openat(AT_FDCWD, "/", O_RDONLY | O_CLOEXEC | O_DIRECTORY, 0);
 	int e = 0;
 
@@ -127,16 +127,16 @@ static bool has_wipe(void)
 }
 
 const struct dftio_feature dftio__features[] = {
-	{ "io_uring", "5.1", "the io_uring backend; without it auto takes the next", has_ring },
-	{ "io_uring EXT_ARG", "5.11", "waits with a time limit; the backend needs it", has_ext_arg },
-	{ "io_uring RW_CUR_POS", "5.6", "reads at the file position; the backend needs it", has_cur_pos },
-	{ "io_uring SINGLE_ISSUER, DEFER_TASKRUN", "6.1", "a ring per thread, reaped by its waiter; dropped without it",
-		has_defer },
-	{ "io_uring without a descriptor", "6.5", "nothing to close or inherit; else a high descriptor, closed on 5.18",
-		has_no_descriptor },
-	{ "io_uring NO_SQARRAY", "6.6", "one indirection less; dropped without it", has_no_sqarray },
-	{ "preadv2 RWF_NOWAIT", "4.14", "tells cached data from cold without waiting", has_nowait },
-	{ "MADV_WIPEONFORK", "4.14", "a forked child is noticed however it was forked; else only fork(3)", has_wipe },
+	{"io_uring", "5.1", "the io_uring backend; without it auto takes the next", has_ring},
+	{"io_uring EXT_ARG", "5.11", "waits with a time limit; the backend needs it", has_ext_arg},
+	{"io_uring RW_CUR_POS", "5.6", "reads at the file position; the backend needs it", has_cur_pos},
+	{"io_uring SINGLE_ISSUER, DEFER_TASKRUN", "6.1", "a ring per thread, reaped by its waiter; dropped without it",
+		has_defer},
+	{"io_uring without a descriptor", "6.5", "nothing to close or inherit; else a high descriptor, closed on 5.18",
+		has_no_descriptor},
+	{"io_uring NO_SQARRAY", "6.6", "one indirection less; dropped without it", has_no_sqarray},
+	{"preadv2 RWF_NOWAIT", "4.14", "tells cached data from cold without waiting", has_nowait},
+	{"MADV_WIPEONFORK", "4.14", "a forked child is noticed however it was forked; else only fork(3)", has_wipe},
 };
 
 const unsigned dftio__feature_count = ARRAY_SIZE(dftio__features);

@@ -35,16 +35,14 @@ static int64_t perform_pwrite(const struct dftio_op *op)
 static int64_t perform_readv(const struct dftio_op *op)
 {
 	if (op->arg.v.flags)
-		return dftio__result(
-			dftio__sys.preadv2(op->fd, op->arg.v.iov, op->arg.v.iovcnt, -1, op->arg.v.flags));
+		return dftio__result(dftio__sys.preadv2(op->fd, op->arg.v.iov, op->arg.v.iovcnt, -1, op->arg.v.flags));
 	return dftio__result(dftio__sys.readv(op->fd, op->arg.v.iov, op->arg.v.iovcnt));
 }
 
 static int64_t perform_writev(const struct dftio_op *op)
 {
 	if (op->arg.v.flags)
-		return dftio__result(
-			dftio__sys.pwritev2(op->fd, op->arg.v.iov, op->arg.v.iovcnt, -1, op->arg.v.flags));
+		return dftio__result(dftio__sys.pwritev2(op->fd, op->arg.v.iov, op->arg.v.iovcnt, -1, op->arg.v.flags));
 	return dftio__result(dftio__sys.writev(op->fd, op->arg.v.iov, op->arg.v.iovcnt));
 }
 
@@ -67,8 +65,7 @@ static int64_t perform_pwritev(const struct dftio_op *op)
 
 static int64_t perform_open(const struct dftio_op *op)
 {
-	return dftio__result(
-		dftio__sys.openat(op->fd, op->arg.open.path, op->arg.open.flags, op->arg.open.mode));
+	return dftio__result(dftio__sys.openat(op->fd, op->arg.open.path, op->arg.open.flags, op->arg.open.mode));
 }
 
 static int64_t perform_close(const struct dftio_op *op)
@@ -114,14 +111,12 @@ static int64_t perform_copy_file_range(const struct dftio_op *op)
 
 static int64_t perform_sync_file_range(const struct dftio_op *op)
 {
-	return dftio__result(
-		dftio__sys.sync_file_range(op->fd, op->offset, op->arg.range.len, op->arg.range.flags));
+	return dftio__result(dftio__sys.sync_file_range(op->fd, op->offset, op->arg.range.len, op->arg.range.flags));
 }
 
 static int64_t perform_accept(const struct dftio_op *op)
 {
-	return dftio__result(
-		dftio__sys.accept4(op->fd, op->arg.sock.addr, op->arg.sock.addrlen, op->arg.sock.flags));
+	return dftio__result(dftio__sys.accept4(op->fd, op->arg.sock.addr, op->arg.sock.addrlen, op->arg.sock.flags));
 }
 
 static int64_t perform_recv(const struct dftio_op *op)
@@ -142,7 +137,7 @@ static int64_t perform_connect(const struct dftio_op *op)
 /* The result is the events that came, 0 when the time ran out: poll(2) of the one descriptor. */
 static int64_t perform_poll(const struct dftio_op *op)
 {
-	struct pollfd pfd = { .fd = op->fd, .events = op->arg.poll.events };
+	struct pollfd pfd = {.fd = op->fd, .events = op->arg.poll.events};
 	int64_t r = dftio__result(dftio__sys.poll(&pfd, 1, op->arg.poll.timeout_ms));
 
 	return r > 0 ? pfd.revents : r;
@@ -150,13 +145,13 @@ static int64_t perform_poll(const struct dftio_op *op)
 
 static int64_t perform_sleep(const struct dftio_op *op)
 {
-	struct timespec ts = { op->arg.sleep.sec, (long)op->arg.sleep.nsec };
+	struct timespec ts = {op->arg.sleep.sec, (long)op->arg.sleep.nsec};
 
 	return dftio__result(dftio__sys.nanosleep(&ts, NULL));
 }
 
 const struct dftio_op_desc dftio__op_descs[DFTIO_OP_MAX_] = {
-#define DFTIO_OP(code, verb, t) [DFTIO_OP_##code] = { #verb, (t), perform_##verb },
+#define DFTIO_OP(code, verb, t) [DFTIO_OP_##code] = {#verb, (t), perform_##verb},
 #include "op_list.h"
 #undef DFTIO_OP
 };

@@ -31,10 +31,10 @@ enum dftio_traits {
 
 enum dftio_op_state {
 	DFTIO_OPS_INVALID = 0,
-	DFTIO_OPS_READY,  /* initialised; the caller's */
-	DFTIO_OPS_LANE,   /* with the submitting thread's own lane, which that thread must reap */
-	DFTIO_OPS_POOL,   /* with a pool thread, which wakes the waiter */
-	DFTIO_OPS_DONE,   /* `res` is final; the caller's again */
+	DFTIO_OPS_READY, /* initialised; the caller's */
+	DFTIO_OPS_LANE,  /* with the submitting thread's own lane, which that thread must reap */
+	DFTIO_OPS_POOL,  /* with a pool thread, which wakes the waiter */
+	DFTIO_OPS_DONE,  /* `res` is final; the caller's again */
 };
 
 enum dftio_op_flags {
@@ -44,7 +44,7 @@ enum dftio_op_flags {
 	DFTIO_OPF_WAITS = 1 << 3,  /* a stream to wait for: it blocks, without a time limit or a flag that wants more */
 	DFTIO_OPF_WHOLE = 1 << 4,  /* ... and is written to the end: a pipe or a stream socket */
 	DFTIO_OPF_INSTANT = 1 << 5, /* a stream that does not wait: the real call at once */
-	DFTIO_OPF_CUT = 1 << 6,    /* out: a signal was pending at its end */
+	DFTIO_OPF_CUT = 1 << 6,     /* out: a signal was pending at its end */
 };
 
 enum dftio_op_carrier { DFTIO_BY_INLINE, DFTIO_BY_BACKEND, DFTIO_BY_POOL, DFTIO_BY_MAX_ };

@@ -50,7 +50,7 @@ static struct pool {
 	unsigned threads;
 	unsigned looking;
 	unsigned queued;
-	bool closed;  /* no more workers, ever */
+	bool closed;      /* no more workers, ever */
 	unsigned not_now; /* submissions until a thread is asked for again, after one was refused */
 	unsigned slow_running;
 	bool said_no_thread;
@@ -156,7 +156,7 @@ static bool park(struct worker *self)
 
 static void *worker_main(void *arg)
 {
-	struct worker self = { 0 };
+	struct worker self = {0};
 	struct dftio_op *op;
 	uint64_t internal = UINT64_C(3) << 31; /* signals 32 and 33: libc's, for cancellation and set*id */
 	int class;
@@ -182,7 +182,8 @@ static void *worker_main(void *arg)
 	}
 	pool.threads--;
 	dftio__unlock(&pool.lock);
-	/* An idle one that leaves is waited for by who asked. Not a thread's very end, but a few instructions from it. */
+	/* An idle one that leaves is waited for by who asked. Not a thread's very end, but a few instructions from it.
+	 */
 	atomic_fetch_add(&ended, 1);
 	dftio__futex_wake(&ended, INT_MAX);
 	return NULL;

@@ -60,8 +60,8 @@ bool dftio__sigs_pending(const struct dftio_sigs *s)
 
 void dftio__sigs_let_fatal(const struct dftio_sigs *s)
 {
-	static const int sigs[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGALRM, SIGUSR1, SIGUSR2, SIGPIPE, SIGXCPU,
-		SIGABRT, SIGTSTP };
+	static const int sigs[] = {
+		SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGALRM, SIGUSR1, SIGUSR2, SIGPIPE, SIGXCPU, SIGABRT, SIGTSTP};
 	uint64_t pending = pending_signals() & ~s->old, let = 0;
 	struct kernel_sigaction act;
 	int saved = errno;
@@ -69,7 +69,8 @@ void dftio__sigs_let_fatal(const struct dftio_sigs *s)
 	for (size_t i = 0; i < ARRAY_SIZE(sigs); i++) {
 		if (!(pending & BIT(sigs[i])))
 			continue;
-		if (dftio__sys.syscall(SYS_rt_sigaction, sigs[i], NULL, &act, sizeof(uint64_t)) == 0 && act.handler == SIG_DFL)
+		if (dftio__sys.syscall(SYS_rt_sigaction, sigs[i], NULL, &act, sizeof(uint64_t)) == 0 &&
+			act.handler == SIG_DFL)
 			let |= BIT(sigs[i]);
 	}
 	errno = saved;

@@ -111,7 +111,7 @@ static uint64_t passed(const struct dftio_counters *c)
 
 static void report_text(struct out *o, const struct sums *s)
 {
-	static const char *const routes[] = { "auto", "backend", "direct" };
+	static const char *const routes[] = {"auto", "backend", "direct"};
 
 	put(o, "dftio: %s[%d]: backend %s (%s), route %s\n", program_invocation_short_name, (int)getpid(),
 		dftio__engine_backend_now(), dftio__engine_why(), routes[dftio__config.route]);
@@ -125,8 +125,8 @@ static void report_text(struct out *o, const struct sums *s)
 		put(o, "  %-16s %10llu %14llu %8llu %10llu %10llu %10llu %10llu\n", dftio__op_descs[i].name,
 			(unsigned long long)c->calls, (unsigned long long)c->bytes, (unsigned long long)c->errors,
 			(unsigned long long)c->carried[DFTIO_BY_INLINE],
-			(unsigned long long)c->carried[DFTIO_BY_BACKEND],
-			(unsigned long long)c->carried[DFTIO_BY_POOL], (unsigned long long)passed(c));
+			(unsigned long long)c->carried[DFTIO_BY_BACKEND], (unsigned long long)c->carried[DFTIO_BY_POOL],
+			(unsigned long long)passed(c));
 	}
 	for (int w = 0; w < DFTIO_WHY_MAX_; w++)
 		if (s->why[w])
@@ -135,7 +135,7 @@ static void report_text(struct out *o, const struct sums *s)
 
 static void report_json(struct out *o, const struct sums *s)
 {
-	static const char *const routes[] = { "auto", "backend", "direct" };
+	static const char *const routes[] = {"auto", "backend", "direct"};
 	bool first = true;
 
 	put(o, "{\"dftio_stats\":1,\"pid\":%d,\"program\":", (int)getpid());
@@ -154,8 +154,8 @@ static void report_json(struct out *o, const struct sums *s)
 			first ? "" : ",", dftio__op_descs[i].name, (unsigned long long)c->calls,
 			(unsigned long long)c->bytes, (unsigned long long)c->errors,
 			(unsigned long long)c->carried[DFTIO_BY_INLINE],
-			(unsigned long long)c->carried[DFTIO_BY_BACKEND],
-			(unsigned long long)c->carried[DFTIO_BY_POOL], (unsigned long long)passed(c));
+			(unsigned long long)c->carried[DFTIO_BY_BACKEND], (unsigned long long)c->carried[DFTIO_BY_POOL],
+			(unsigned long long)passed(c));
 		first = false;
 	}
 	put(o, "},\"passed_why\":{");
@@ -192,8 +192,7 @@ void dftio__stats_drop_stderr(void)
 
 static int create(const char *path)
 {
-	return dftio__sys.openat(
-		AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+	return dftio__sys.openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
 }
 
 /* FILE, or where another process of the same job was first, FILE with the pid before its extension. */

@@ -109,7 +109,7 @@ void dftio__thread_reborn(void)
 		memset(t->ops, 0, sizeof(t->ops));
 		memset(t->why, 0, sizeof(t->why));
 		if (t == dftio__tls.self && dftio__tls.busy)
-			t->lane = (struct dftio_lane){ 0 };
+			t->lane = (struct dftio_lane){0};
 		else
 			dftio__engine_drop_lane(&t->lane);
 		store_relaxed(&t->in_use, t == dftio__tls.self);
@@ -122,10 +122,18 @@ void dftio__thread_reborn(void)
 static struct dftio_counters *count(enum dftio_op_code code, int64_t res)
 {
 	static const bool moves_bytes[DFTIO_OP_MAX_] = {
-		[DFTIO_OP_READ] = true, [DFTIO_OP_WRITE] = true, [DFTIO_OP_PREAD] = true, [DFTIO_OP_PWRITE] = true,
-		[DFTIO_OP_READV] = true, [DFTIO_OP_WRITEV] = true, [DFTIO_OP_PREADV] = true,
-		[DFTIO_OP_PWRITEV] = true, [DFTIO_OP_SENDFILE] = true, [DFTIO_OP_COPY_FILE_RANGE] = true,
-		[DFTIO_OP_RECV] = true, [DFTIO_OP_SEND] = true,
+		[DFTIO_OP_READ] = true,
+		[DFTIO_OP_WRITE] = true,
+		[DFTIO_OP_PREAD] = true,
+		[DFTIO_OP_PWRITE] = true,
+		[DFTIO_OP_READV] = true,
+		[DFTIO_OP_WRITEV] = true,
+		[DFTIO_OP_PREADV] = true,
+		[DFTIO_OP_PWRITEV] = true,
+		[DFTIO_OP_SENDFILE] = true,
+		[DFTIO_OP_COPY_FILE_RANGE] = true,
+		[DFTIO_OP_RECV] = true,
+		[DFTIO_OP_SEND] = true,
 	};
 	struct dftio_thread *t;
 	struct dftio_counters *c;

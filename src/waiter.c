@@ -24,7 +24,8 @@ bool dftio__waiter_wait(struct dftio_waiter *w, int timeout_ms)
 {
 	uint32_t idle = DFTIO_WAITER_IDLE;
 
-	/* Fails when it is PARKED already (an earlier wait timed out) or DONE: both are handled by the futex's check. */
+	/* Fails when it is PARKED already (an earlier wait timed out) or DONE: both are handled by the futex's check.
+	 */
 	atomic_compare_exchange_strong_explicit(
 		&w->state, &idle, DFTIO_WAITER_PARKED, memory_order_acq_rel, memory_order_acquire);
 	if (!dftio__waiter_done(w))

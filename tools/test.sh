@@ -35,7 +35,8 @@ stage() {
   shift
   while [ "$1" != -- ]; do setup+=("$1"); shift; done
   shift
-  if ! { meson setup "$dir" "${setup[@]}" -Dwerror=true --reconfigure || meson setup "$dir" "${setup[@]}" -Dwerror=true; } >"$log" 2>&1 ||
+  [ -f "$dir/build.ninja" ] && setup+=(--reconfigure)
+  if ! meson setup "$dir" "${setup[@]}" -Dwerror=true >"$log" 2>&1 ||
     ! ninja -C "$dir" >>"$log" 2>&1; then
     grep -E 'error|warning|ERROR' "$log" | head -n 10
     tail -n 3 "$log"

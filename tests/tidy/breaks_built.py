@@ -17,7 +17,7 @@ def definitions(names):
 
 @breaks(laws_binary.preload_exports_the_manifest, 'a name too many and a name too few')
 def preload_exports_otherwise(house):
-    house.preload = house.library('libdftio.so', definitions(house.wrapped - {'pread64'} | {'malloc'}))
+    house.preload = house.library('libdftio.so', definitions(house.exported - {'pread64'} | {'malloc'}))
     return ['libdftio.so: exports malloc', 'pread64 is wrapped, but libdftio.so does not export it'], ['exports read']
 
 

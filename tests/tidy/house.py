@@ -73,6 +73,11 @@ class House:
     def wrapped(self):
         return {n for n, what in self.manifest.items() if what == 'wrap'}
 
+    @property
+    def exported(self):
+        """The wrapped names, and those that are passed on by a jump."""
+        return {n for n, what in self.manifest.items() if what != 'pass'}
+
     def manifest_line(self, name):
         """Where the manifest speaks of a name: 'interpose/names.txt:12'."""
         path = 'interpose/names.txt'

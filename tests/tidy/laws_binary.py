@@ -30,10 +30,10 @@ def preload_exports_the_manifest(house, findings):
     need_tools('nm')
     names = {name for name, _, _ in exported(house.preload)}
     findings.look(len(names))
-    for name in sorted(names - house.wrapped):
+    for name in sorted(names - house.exported):
         findings.offence(house.preload.name, f'exports {name}, which the manifest does not wrap',
                          'hide it: a preload that defines a name takes it from every program')
-    for name in sorted(house.wrapped - names):
+    for name in sorted(house.exported - names):
         findings.offence(house.manifest_line(name), f'{name} is wrapped, but libdftio.so does not export it',
                          'see that interpose/gen.py writes its wrapper and the map names it')
 
