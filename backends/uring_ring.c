@@ -276,7 +276,6 @@ static void learn_opcodes(const struct uring *r)
 int uring_open(struct uring **out)
 {
 	unsigned entries = wanted_entries(), features;
-	unsigned workers[2] = {dftio__config.pool_max, dftio__config.pool_max};
 	int e;
 
 	while ((e = open_with(out, entries, &features)) == -ENOMEM && entries > 8)
@@ -285,8 +284,6 @@ int uring_open(struct uring **out)
 		return e;
 	if (!load_relaxed(&opcodes))
 		learn_opcodes(*out);
-	/* Its own default is 4 threads a processor for files, and no limit worth the name for all else. */
-	sys_register(*out, IORING_REGISTER_IOWQ_MAX_WORKERS, workers, 2);
 	return 0;
 }
 

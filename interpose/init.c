@@ -12,6 +12,7 @@
  */
 #include "config.h"
 #include "next.h"
+#include "observe.h"
 #include "route.h"
 #include "stats.h"
 #include "sys.h"
@@ -63,6 +64,7 @@ __attribute__((constructor(101))) static void preload_start(void)
 	install();
 	dftio__config_init(true);
 	dftio__stats_init();
+	dftio__by_number_start();
 	dftio__route_start();
 	errno = saved;
 }

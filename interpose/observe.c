@@ -105,14 +105,14 @@ int dftio__close_range(int (*next)(unsigned, unsigned, int), unsigned first, uns
 	else
 		r = close_around(next, first, last, flags);
 	if (r == 0 && (flags & (int)CLOSE_RANGE_UNSHARE))
-		dftio__tls.private_fds = 1;
+		store_relaxed(&dftio__tables_differ, true);
 	return r;
 }
 
 void dftio__closefrom(void (*next)(int), int lowfd)
 {
 	unsigned first = lowfd < 0 ? 0 : (unsigned)lowfd;
-	int ours;
+	int ours, saved = errno;
 
 	stderr_goes(first, ~0U);
 	dftio__fd_forget_range(first, ~0U);
@@ -121,6 +121,7 @@ void dftio__closefrom(void (*next)(int), int lowfd)
 			dftio__sys.close(fd);
 		first = (unsigned)ours + 1;
 	}
+	errno = saved;
 	next((int)first);
 }
 
@@ -232,7 +233,7 @@ int dftio__recvmmsg(int (*next)(int, struct mmsghdr *, unsigned, int, struct tim
 
 /*
  * Some of this the kernel does only for a process of one thread, and ours would be in the way: they leave first. And
- * from here on this thread's numbers may be its own: what is remembered is of the process's.
+ * from here on this thread's numbers may be its own: what is remembered, and ours, are of the process's.
  */
 int dftio__unshare(int (*next)(int), int flags)
 {
@@ -242,7 +243,7 @@ int dftio__unshare(int (*next)(int), int flags)
 		dftio__pool_leave();
 	r = next(flags);
 	if (r == 0 && (flags & CLONE_FILES))
-		dftio__tls.private_fds = 1;
+		store_relaxed(&dftio__tables_differ, true);
 	return r;
 }
 
@@ -252,11 +253,31 @@ int dftio__setns(int (*next)(int, int), int fd, int nstype)
 	return next(fd, nstype);
 }
 
-/* After this a call that the program did not make may be its death. */
+/* This thread's credentials change, and no other's: our threads have theirs from whoever made them. */
+void dftio__apart(void)
+{
+	dftio__tls.apart = 1;
+}
+
+int dftio__setfs(int (*next)(unsigned), unsigned id)
+{
+	dftio__apart();
+	return next(id);
+}
+
+int dftio__capset(int (*next)(void *, const void *), void *header, const void *data)
+{
+	dftio__apart();
+	return next(header, data);
+}
+
+/* After a seccomp filter a call that the program did not make may be its death. */
 int dftio__prctl(int (*next)(int, ...), int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
 	if (option == PR_SET_SECCOMP && (a == SECCOMP_MODE_STRICT || b))
 		dftio__route_stop();
+	if (option == PR_CAPBSET_DROP || option == PR_SET_SECUREBITS || option == PR_CAP_AMBIENT)
+		dftio__apart();
 	return next(option, a, b, c, d);
 }
 

@@ -30,6 +30,14 @@ int dftio__unshare(int (*next)(int), int flags);
 int dftio__setns(int (*next)(int, int), int fd, int nstype);
 int dftio__prctl(int (*next)(int, ...), int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 
+int dftio__setfs(int (*next)(unsigned), unsigned id);
+int dftio__capset(int (*next)(void *, const void *), void *header, const void *data);
+void dftio__apart(void);
+
+/* A system call by number that matters, before it is made; syscall.S asks by the bits below. */
+__attribute__((visibility("hidden"))) void dftio__by_number(long number, long a, long b, long c);
+void dftio__by_number_start(void);
+
 /* Descriptors go to another process: no file position is ours alone any more. */
 __attribute__((visibility("hidden"))) void dftio__share(void);
 

@@ -292,6 +292,16 @@ static int raw_setns(int fd, int nstype)
 	return (int)dftio__raw_syscall(SYS_setns, fd, nstype);
 }
 
+static int raw_setfsuid(unsigned id)
+{
+	return (int)dftio__raw_syscall(SYS_setfsuid, id);
+}
+
+static int raw_capset(void *header, const void *data)
+{
+	return (int)dftio__raw_syscall(SYS_capset, header, data);
+}
+
 static int raw_prctl(int option, ...)
 {
 	unsigned long a[4];

@@ -42,7 +42,6 @@ struct plan {
 };
 
 struct dftio_route_state dftio__route;
-_Static_assert(sizeof(struct dftio_route_state) == 4, "syscall.S looks at it as one word");
 static bool nowait_is_sound;
 
 /* Linux 5.9 and 5.10 answer RWF_NOWAIT with a false end of file. */
@@ -118,7 +117,7 @@ static struct plan make_plan(int fd, const void *frame)
 	kind = dftio__fd_kind(p.hint);
 	if (kind >= DFTIO_FD_PASS)
 		return passed(why_of_kind(kind));
-	if (unlikely(dftio__tls.private_fds))
+	if (unlikely(dftio__tls.apart || load_relaxed(&dftio__tables_differ)))
 		return passed(DFTIO_WHY_PRIVATE);
 	if (dftio__config.route == DFTIO_ROUTE_AUTO)
 		p.way = kind == DFTIO_FD_DISK ? AUTO : INLINE;
@@ -157,14 +156,18 @@ static int64_t to_libc(int64_t r)
  */
 static bool run(struct dftio_op *op, uint8_t hint, int64_t *result)
 {
-	enum dftio_fd_kind kind = dftio__fd_classify(op->fd, false);
+	struct stat st;
+	enum dftio_fd_kind kind = dftio__fd_classify(op->fd, false, &st);
 
 	if (kind != DFTIO_FD_DISK && kind != DFTIO_FD_MEM) {
 		dftio__fd_forget(op->fd);
 		return false;
 	}
-	pthread_testcancel();
-	op->flags |= DFTIO_OPF_FILE;
+	if (dftio__op_desc(op)->traits & DFTIO_T_CANCEL)
+		pthread_testcancel();
+	op->flags |= DFTIO_OPF_FILE | DFTIO_OPF_KNOWN;
+	op->file.dev = st.st_dev;
+	op->file.ino = st.st_ino;
 	if ((hint & DFTIO_FD_SOLE) && __libc_single_threaded)
 		op->flags |= DFTIO_OPF_SOLE;
 	*result = to_libc(dftio__engine_run(op));
@@ -457,7 +460,7 @@ static bool both_are_backend(struct plan *p, int out_fd, int in_fd, const void *
 	if (!plan_is_backend(p, out_fd, frame))
 		return false;
 	if (plan_is_backend(&in, in_fd, frame)) {
-		enum dftio_fd_kind kind = dftio__fd_classify(in_fd, false);
+		enum dftio_fd_kind kind = dftio__fd_classify(in_fd, false, NULL);
 
 		if (kind == DFTIO_FD_DISK || kind == DFTIO_FD_MEM)
 			return true;

@@ -2,9 +2,9 @@
 /*
  * syscall(2) by number, passed on by a jump.
  *
- * It is watched for two things: seccomp(2), after which a call that the program did not make may be its death; and that
- * it may share descriptors with another process (fork, clone, exec, sendmsg by number). It must be a jump: a program
- * may vfork or clone through it, and a C frame that its child returns from is gone for the parent.
+ * Some numbers matter (bynumber.c): seccomp(2), after which a call that the program did not make may be its death;
+ * what shares descriptors with another process, changes credentials, closes. It must be a jump: a program may vfork or
+ * clone through it, and a C frame that its child returns from is gone for the parent.
  *
  * dftio__raw_syscall is the same without libc: what stands in for every name until the real ones are resolved.
  */
@@ -17,21 +17,12 @@
 syscall:
 	.cfi_startproc
 	endbr64
-	mov	dftio__fd_soles@GOTPCREL(%rip), %rax
-	cmpl	$0, (%rax)
-	jne	4f
-	cmp	$317, %rdi		/* SYS_seccomp */
-	je	1f
-3:	jmp	*dftio__next_syscall(%rip)
-1:	cmp	$1, %rsi		/* SECCOMP_SET_MODE_STRICT, _FILTER; above are questions */
-	ja	3b
-	jb	2f
-	test	%rcx, %rcx		/* a filter that is not there is a question too */
-	jz	3b
-2:	lea	dftio__route_stop(%rip), %rax
-	jmp	5f
-4:	lea	dftio__share(%rip), %rax
-5:	push	%rdi
+	cmp	$511, %rdi
+	ja	1f
+	bt	%rdi, dftio__numbers(%rip)
+	jc	2f
+1:	jmp	*dftio__next_syscall(%rip)
+2:	push	%rdi
 	push	%rsi
 	push	%rdx
 	push	%rcx
@@ -39,7 +30,7 @@ syscall:
 	push	%r9
 	sub	$8, %rsp
 	.cfi_adjust_cfa_offset 56
-	call	*%rax
+	call	dftio__by_number
 	add	$8, %rsp
 	pop	%r9
 	pop	%r8
@@ -48,13 +39,7 @@ syscall:
 	pop	%rsi
 	pop	%rdi
 	.cfi_adjust_cfa_offset -56
-	cmp	$317, %rdi
-	je	6f
-	jmp	3b
-	/* Both may be due. The second time there is nothing to share, and to stop twice is to stop. */
-6:	cmpl	$0, dftio__route(%rip)
-	jne	1b
-	jmp	3b
+	jmp	1b
 	.cfi_endproc
 	.size	syscall, . - syscall
 
@@ -90,25 +75,18 @@ dftio__raw_syscall:
 syscall:
 	.cfi_startproc
 	hint	#34			/* bti c */
-	adrp	x16, :got:dftio__fd_soles
-	ldr	x16, [x16, #:got_lo12:dftio__fd_soles]
-	ldr	w16, [x16]
-	cbnz	w16, 4f
-	cmp	x0, #277		/* SYS_seccomp */
-	b.eq	1f
+	cmp	x0, #511
+	b.hi	0f
+	adrp	x16, dftio__numbers
+	add	x16, x16, #:lo12:dftio__numbers
+	lsr	x17, x0, #6
+	ldr	x16, [x16, x17, lsl #3]
+	lsr	x16, x16, x0
+	tbnz	x16, #0, 1f
 0:	adrp	x16, dftio__next_syscall
 	ldr	x16, [x16, #:lo12:dftio__next_syscall]
 	br	x16
-1:	cmp	x1, #1
-	b.hi	0b
-	b.lo	2f
-	cbz	x3, 0b
-2:	adrp	x16, dftio__route_stop
-	add	x16, x16, #:lo12:dftio__route_stop
-	b	5f
-4:	adrp	x16, dftio__share
-	add	x16, x16, #:lo12:dftio__share
-5:	stp	x29, x30, [sp, #-80]!
+1:	stp	x29, x30, [sp, #-80]!
 	.cfi_def_cfa_offset 80
 	.cfi_offset 29, -80
 	.cfi_offset 30, -72
@@ -116,7 +94,7 @@ syscall:
 	stp	x2, x3, [sp, #32]
 	stp	x4, x5, [sp, #48]
 	str	x6, [sp, #64]
-	blr	x16
+	bl	dftio__by_number
 	ldp	x0, x1, [sp, #16]
 	ldp	x2, x3, [sp, #32]
 	ldp	x4, x5, [sp, #48]
@@ -125,12 +103,6 @@ syscall:
 	.cfi_restore 30
 	.cfi_restore 29
 	.cfi_def_cfa_offset 0
-	cmp	x0, #277
-	b.ne	0b
-	/* Both may be due. The second time there is nothing to share, and to stop twice is to stop. */
-	adrp	x16, dftio__route
-	ldr	w16, [x16, #:lo12:dftio__route]
-	cbnz	w16, 1b
 	b	0b
 	.cfi_endproc
 	.size	syscall, . - syscall

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* How long a wait goes on before it looks for a signal that should end the process. */
 #define TICK_MS 200
@@ -263,7 +264,7 @@ static void classify(struct dftio_op *op)
 	if (!(dftio__op_desc(op)->traits & (DFTIO_T_IN | DFTIO_T_OUT)) ||
 		(op->flags & (DFTIO_OPF_FILE | DFTIO_OPF_STREAM)))
 		return;
-	kind = dftio__fd_classify(op->fd, false);
+	kind = dftio__fd_classify(op->fd, false, NULL);
 	if (kind == DFTIO_FD_DISK || kind == DFTIO_FD_MEM)
 		op->flags |= DFTIO_OPF_FILE;
 	else
@@ -312,26 +313,47 @@ void dftio__engine_submit(struct dftio_op *op)
 	errno = saved;
 }
 
+static bool is_one_of(int64_t res, const int *errors, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (res == -errors[i])
+			return true;
+	return false;
+}
+
+/* SIGXFSZ comes with EFBIG, to the thread that made the call: which must be the program's. */
+static bool may_want_sigxfsz(const struct dftio_op *op)
+{
+	struct rlimit lim;
+
+	return op->res == -EFBIG && (dftio__op_desc(op)->traits & (DFTIO_T_OUT | DFTIO_T_PIECES | DFTIO_T_SIZES)) &&
+	       getrlimit(RLIMIT_FSIZE, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY;
+}
+
 /*
- * Errors that say something about the way rather than about the file, or whose side effect (SIGXFSZ) must come to the
- * calling thread. Where such an error leaves nothing behind, the same question put to the kernel in place gets its own
- * words. A stream's errors are mostly its answer (a datagram that met a bad buffer is gone): only what a ring says
- * about itself is asked again there.
+ * Errors that say something about the way rather than about the file. They leave nothing behind, so the same question
+ * put to the kernel in place gets its own words. A file system's own errors are its answer: some are consumed by being
+ * told (fsync), and a write that failed must not be tried behind the program's back. A stream's are mostly its answer
+ * too (a datagram that met a bad buffer is gone): only what a ring says about itself is asked again there.
  */
 static bool is_about_the_way(const struct dftio_op *op)
 {
-	static const int errors[] = {
-		EINVAL, EOPNOTSUPP, ENOSYS, EAGAIN, EINTR, ECANCELED, EBADF, EFAULT, ENOMEM, EFBIG};
-	size_t n = op->flags & DFTIO_OPF_STREAM ? 3 : ARRAY_SIZE(errors);
+	static const int ring[] = { EINVAL, EOPNOTSUPP, ENOSYS };
+	static const int write[] = { EAGAIN, EOPNOTSUPP, ENOSYS, ECANCELED };
+	static const int read[] = { EAGAIN, EOPNOTSUPP, ENOSYS, ECANCELED, EINVAL, EINTR, EBADF, EFAULT, ENOMEM };
+	unsigned traits = dftio__op_desc(op)->traits;
 
+	if (op->carrier == DFTIO_BY_INLINE || may_want_sigxfsz(op))
+		return op->carrier != DFTIO_BY_INLINE;
 	if (op->carrier == DFTIO_BY_POOL)
-		return op->res == -EFBIG;
-	if (op->carrier != DFTIO_BY_BACKEND || (dftio__op_desc(op)->traits & DFTIO_T_ONCE))
+		return op->res == DFTIO_POOL_REFUSED;
+	if (traits & DFTIO_T_ONCE)
 		return false;
-	for (size_t i = 0; i < n; i++)
-		if (op->res == -errors[i])
-			return true;
-	return false;
+	if (op->flags & DFTIO_OPF_STREAM)
+		return is_one_of(op->res, ring, ARRAY_SIZE(ring));
+	if (traits & DFTIO_T_OUT)
+		return is_one_of(op->res, write, ARRAY_SIZE(write));
+	return is_one_of(op->res, read, ARRAY_SIZE(read));
 }
 
 static void wait_until_done(struct dftio_op *op, const struct dftio_sigs *sigs)
@@ -377,6 +399,7 @@ int64_t dftio__engine_run(struct dftio_op *op)
 	/* Nothing may leave this frame before the operation is done: no handler, and no cancellation. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	dftio__sigs_block(&s);
+	dftio__tls.blocked = s.old;
 	dftio__tls.busy++;
 	dftio__engine_submit(op);
 	dftio__engine_wait(op, &s);

@@ -146,7 +146,7 @@ static bool fd_is_wanted(int fd)
 	return path_is_wanted(path);
 }
 
-enum dftio_fd_kind dftio__fd_classify(int fd, bool filter)
+enum dftio_fd_kind dftio__fd_classify(int fd, bool filter, struct stat *out)
 {
 	enum dftio_fd_kind kind;
 	struct statfs fs;
@@ -164,6 +164,8 @@ enum dftio_fd_kind dftio__fd_classify(int fd, bool filter)
 		kind = dftio__fs_kind(&st, NULL, NULL);
 	if (filter && kind < DFTIO_FD_PASS && dftio__config.files[0] && !fd_is_wanted(fd))
 		kind = DFTIO_FD_EXCLUDED;
+	if (out)
+		*out = st;
 	errno = saved;
 	return kind;
 }
@@ -175,7 +177,7 @@ uint8_t dftio__fd_learn(int fd)
 	if ((unsigned)fd >= DFTIO_FD_MAX)
 		return DFTIO_FD_OTHER;
 	sole = load_relaxed(&dftio__fd_hints[fd]) & DFTIO_FD_SOLE;
-	hint = (uint8_t)dftio__fd_classify(fd, true);
+	hint = (uint8_t)dftio__fd_classify(fd, true, NULL);
 	if (hint == DFTIO_FD_BAD)
 		return hint;
 	hint |= sole;

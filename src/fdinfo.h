@@ -66,8 +66,13 @@ extern DFTIO_PRIVATE_API _Atomic uint32_t dftio__fd_soles;
 /* A descriptor this process has just opened, in a single-threaded moment. The caller has checked who it is. */
 DFTIO_PRIVATE_API void dftio__fd_mark_sole(int fd);
 
-/* Looks at the descriptor itself: two system calls at most, nothing remembered. `filter`: apply DFTIO_FILES too. */
-DFTIO_PRIVATE_API enum dftio_fd_kind dftio__fd_classify(int fd, bool filter);
+struct stat;
+
+/*
+ * Looks at the descriptor itself: two system calls at most, nothing remembered. `filter`: apply DFTIO_FILES too.
+ * `*st`, when `st` is not NULL, is what fstat said.
+ */
+DFTIO_PRIVATE_API enum dftio_fd_kind dftio__fd_classify(int fd, bool filter, struct stat *st);
 
 /* Classifies and remembers, unless this is a vfork child. Returns the hint. */
 DFTIO_PRIVATE_API uint8_t dftio__fd_learn(int fd);
@@ -78,7 +83,6 @@ DFTIO_PRIVATE_API void dftio__fd_set_bits(int fd, uint8_t set, uint8_t clear);
 /* Names for people. */
 DFTIO_PRIVATE_API const char *dftio__fd_kind_name(enum dftio_fd_kind kind);
 
-struct stat;
 struct statfs;
 /* The same decision from what stat and statfs said; `fs_name` may be NULL. */
 enum dftio_fd_kind dftio__fs_kind(const struct stat *st, const struct statfs *fs, const char **fs_name);

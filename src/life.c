@@ -11,11 +11,14 @@
 #include "fdinfo.h"
 #include "log.h"
 #include "pool.h"
+#include "sys.h"
 #include "thread.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -51,6 +54,7 @@ void dftio__life_init(void)
 			munmap(page, 4096);
 	}
 	dftio__life->pid = getpid();
+	dftio__sys.syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &dftio__life->blocked, sizeof(uint64_t));
 	store_relaxed(&dftio__life->alive, 1);
 	pthread_atfork(atfork_prepare, NULL, atfork_child);
 }
@@ -60,6 +64,7 @@ void dftio__life_reborn(void)
 	int saved = errno;
 
 	dftio__life->pid = getpid();
+	dftio__sys.syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &dftio__life->blocked, sizeof(uint64_t));
 	dftio__fd_forget_sole();
 	dftio__pool_reborn();
 	dftio__thread_reborn();

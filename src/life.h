@@ -13,6 +13,7 @@
 struct dftio_life {
 	_Atomic uint32_t alive;
 	pid_t pid;
+	uint64_t blocked; /* the signals that were blocked at its start */
 };
 
 extern DFTIO_PRIVATE_API struct dftio_life *dftio__life;

@@ -27,6 +27,8 @@ enum dftio_traits {
 	DFTIO_T_MAY_WAIT = 1 << 5,  /* may wait for ever whatever the descriptor is */
 	DFTIO_T_ONCE = 1 << 6,      /* done or failed, it leaves its mark (open, fsync): never asked for again */
 	DFTIO_T_PIECES = 1 << 7,    /* the kernel lets a signal end it half way: carried out in pieces */
+	DFTIO_T_CANCEL = 1 << 8,    /* libc makes the call a cancellation point */
+	DFTIO_T_SIZES = 1 << 9,     /* sets a file's size */
 };
 
 enum dftio_op_state {
@@ -45,6 +47,7 @@ enum dftio_op_flags {
 	DFTIO_OPF_WHOLE = 1 << 4,  /* ... and is written to the end: a pipe or a stream socket */
 	DFTIO_OPF_INSTANT = 1 << 5, /* a stream that does not wait: the real call at once */
 	DFTIO_OPF_CUT = 1 << 6,     /* out: a signal was pending at its end */
+	DFTIO_OPF_KNOWN = 1 << 7,   /* `file` says which file the descriptor was just now */
 };
 
 enum dftio_op_carrier { DFTIO_BY_INLINE, DFTIO_BY_BACKEND, DFTIO_BY_POOL, DFTIO_BY_MAX_ };
@@ -107,7 +110,9 @@ struct dftio_op {
 			int64_t sec, nsec;
 		} sleep;
 	} arg;
-	uint64_t scratch[2]; /* the carrying backend's own */
+	struct {
+		uint64_t dev, ino;
+	} file; /* with DFTIO_OPF_KNOWN: another thread's number may be another file */
 };
 
 _Static_assert(sizeof(struct dftio_op) <= 128, "an operation fits two cache lines");

@@ -9,6 +9,11 @@
  * finish. A submission that one of them will see wakes and makes nobody; so one caller that waits for each operation
  * keeps one worker, although its next submission often comes before that worker has parked.
  *
+ * Workers are made by a thread of their own, the maker: a submission may come from a signal handler, or from inside an
+ * allocator, and making a thread allocates. While the maker waits for an allocator that is waiting for us, the waiter
+ * takes its operation back (engine.c). The maker itself has to be made by a submission: one whose thread has no more
+ * signals blocked than the process started with, which a handler has.
+ *
  * Owns:    the queues and the workers. Not the operations: their waiters are woken, nothing else of them is kept.
  * Threads: the workers, created by submissions; all application signals blocked in them, libc's own two open (its
  *          set*id functions wait for every thread to answer).
@@ -50,13 +55,16 @@ static struct pool {
 	unsigned threads;
 	unsigned looking;
 	unsigned queued;
+	unsigned wanted; /* workers that the maker shall make */
+	bool maker;      /* there is one, or one is being made */
 	bool closed;      /* no more workers, ever */
 	unsigned not_now; /* submissions until a thread is asked for again, after one was refused */
 	unsigned slow_running;
 	bool said_no_thread;
 } pool;
 
-static _Atomic uint32_t ended; /* workers, ever: a futex */
+static _Atomic uint32_t ended;   /* threads of ours, ever: a futex */
+static _Atomic uint32_t summons; /* what the maker sleeps on */
 static _Atomic bool leaving;   /* idle workers end instead of parking */
 
 static int class_of(const struct dftio_op *op)
@@ -112,6 +120,19 @@ static struct dftio_op *take(int *class)
 	return op;
 }
 
+/*
+ * Threads may have descriptor tables of their own (unshare, by number even), and then the number means another file
+ * here than where it was submitted. Then it is handed back rather than carried out on the wrong one.
+ */
+static bool is_other_file(const struct dftio_op *op)
+{
+	struct stat st;
+
+	if (!(op->flags & DFTIO_OPF_KNOWN))
+		return false;
+	return dftio__sys.fstat(op->fd, &st) < 0 || st.st_dev != op->file.dev || st.st_ino != op->file.ino;
+}
+
 /* Returns looking: counted before the owner is woken, who may submit again at once. The lock is held at both ends. */
 static void carry_out(struct dftio_op *op, int class)
 {
@@ -120,7 +141,7 @@ static void carry_out(struct dftio_op *op, int class)
 	pool.slow_running += class == SLOW;
 	dftio__unlock(&pool.lock);
 	op->carrier = DFTIO_BY_POOL;
-	res = dftio__op_perform(op);
+	res = is_other_file(op) ? DFTIO_POOL_REFUSED : dftio__op_perform(op);
 	dftio__lock(&pool.lock);
 	pool.slow_running -= class == SLOW;
 	pool.looking++;
@@ -154,18 +175,31 @@ static bool park(struct worker *self)
 	return false;
 }
 
-static void *worker_main(void *arg)
+static void start_thread(void)
 {
-	struct worker self = {0};
-	struct dftio_op *op;
 	uint64_t internal = UINT64_C(3) << 31; /* signals 32 and 33: libc's, for cancellation and set*id */
-	int class;
 
-	(void)arg;
 	dftio__sys.syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &internal, NULL, sizeof(internal));
 	dftio__sys.syscall(SYS_prctl, PR_SET_NAME, "dftio-pool");
 	/* A real call may be another preload's, and come back to us by name: it must not be queued behind itself. */
 	dftio__tls.busy = 1;
+}
+
+/* Who asked us to leave waits for this. Not a thread's very end, but a few instructions from it. */
+static void end_thread(void)
+{
+	atomic_fetch_add(&ended, 1);
+	dftio__futex_wake(&ended, INT_MAX);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker self = { 0 };
+	struct dftio_op *op;
+	int class;
+
+	(void)arg;
+	start_thread();
 	dftio__lock(&pool.lock);
 	for (;;) {
 		/* Here a worker is looking. */
@@ -182,14 +216,11 @@ static void *worker_main(void *arg)
 	}
 	pool.threads--;
 	dftio__unlock(&pool.lock);
-	/* An idle one that leaves is waited for by who asked. Not a thread's very end, but a few instructions from it.
-	 */
-	atomic_fetch_add(&ended, 1);
-	dftio__futex_wake(&ended, INT_MAX);
+	end_thread();
 	return NULL;
 }
 
-static int make_worker(void)
+static int make_thread(void *(*fn)(void *))
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
@@ -201,39 +232,90 @@ static int make_worker(void)
 	pthread_attr_setstacksize(&attr, WORKER_STACK);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = dftio__sys.thread_create(&t, &attr, worker_main, NULL);
+	r = dftio__sys.thread_create(&t, &attr, fn, NULL);
 	if (r == EINVAL) {
 		/* A program with much static thread-local data needs more than we ask for: libc's default then. */
 		pthread_attr_destroy(&attr);
 		pthread_attr_init(&attr);
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-		r = dftio__sys.thread_create(&t, &attr, worker_main, NULL);
+		r = dftio__sys.thread_create(&t, &attr, fn, NULL);
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	return r;
 }
 
-/*
- * A thread was refused. Whether a worker has the operation all the same; if not it is the caller's again, whoever else
- * there is: other threads that are being made may be refused too.
- */
-static bool was_taken(struct dftio_op *op, int class, int error)
+/* A worker that was counted is not to be had. Its queue is others', or its waiters', who take back what they wait for. */
+static void not_made(int error)
 {
-	bool taken, first;
+	bool first = !pool.said_no_thread;
 
-	dftio__lock(&pool.lock);
 	pool.threads--;
 	pool.looking--;
-	taken = !unqueue(op, class);
 	pool.not_now = ASK_AGAIN;
-	first = !pool.said_no_thread;
 	pool.said_no_thread = true;
-	dftio__unlock(&pool.lock);
 	if (first)
 		dftio__log(DFTIO_LOG_INFO, "no thread for the pool: %s; the real calls are made where there is none",
 			strerror(error));
+}
+
+static void *maker_main(void *arg)
+{
+	uint32_t seen;
+	int r;
+
+	(void)arg;
+	start_thread();
+	dftio__lock(&pool.lock);
+	while (!load_relaxed(&leaving) && !pool.closed) {
+		if (!pool.wanted) {
+			seen = load_relaxed(&summons);
+			dftio__unlock(&pool.lock);
+			dftio__futex_wait(&summons, seen, -1);
+			dftio__lock(&pool.lock);
+			continue;
+		}
+		pool.wanted--;
+		dftio__unlock(&pool.lock);
+		r = make_thread(worker_main);
+		dftio__lock(&pool.lock);
+		if (r)
+			not_made(r);
+	}
+	for (; pool.wanted; pool.wanted--)
+		not_made(EAGAIN);
+	pool.maker = false;
+	dftio__unlock(&pool.lock);
+	end_thread();
+	return NULL;
+}
+
+static void summon_maker(void)
+{
+	atomic_fetch_add(&summons, 1);
+	dftio__futex_wake(&summons, 1);
+}
+
+/*
+ * The maker could not be made. Whether a worker has the operation all the same; if not it is the caller's again.
+ */
+static bool was_taken(struct dftio_op *op, int class, int error)
+{
+	bool taken;
+
+	dftio__lock(&pool.lock);
+	pool.maker = false;
+	for (; pool.wanted; pool.wanted--)
+		not_made(error);
+	taken = !unqueue(op, class);
+	dftio__unlock(&pool.lock);
 	return taken;
+}
+
+/* More signals are blocked than at the start: this may be a handler, which interrupted who knows what. */
+static bool may_be_handler(void)
+{
+	return dftio__tls.blocked & ~dftio__life->blocked;
 }
 
 bool dftio__pool_take_back(struct dftio_op *op)
@@ -250,10 +332,10 @@ int dftio__pool_submit(struct dftio_op *op)
 {
 	int class = class_of(op), r;
 	struct worker *w;
-	bool grow;
+	bool grow, first;
 
 	dftio__lock(&pool.lock);
-	if (unlikely(pool.threads == 0 && (pool.not_now > 0 || pool.closed))) {
+	if (unlikely(pool.threads == 0 && (pool.not_now > 0 || pool.closed || (!pool.maker && may_be_handler())))) {
 		pool.not_now -= pool.not_now > 0;
 		dftio__unlock(&pool.lock);
 		return -EBUSY;
@@ -262,20 +344,26 @@ int dftio__pool_submit(struct dftio_op *op)
 	enqueue(op, class);
 	/* One that is looking will see it. */
 	w = pool.looking >= pool.queued ? NULL : pool.idle;
-	grow = pool.looking < pool.queued && !w && pool.threads < dftio__config.pool_max && !pool.closed;
+	grow = pool.looking < pool.queued && !w && pool.threads < dftio__config.pool_max && !pool.closed &&
+	       (pool.maker || !may_be_handler());
+	first = grow && !pool.maker;
+	pool.maker |= first;
+	pool.threads += grow;
+	pool.wanted += grow;
 	pool.looking += w || grow;
 	if (w) {
 		/* Under the lock: from the moment it sees the word the worker may end, and its stack with it. */
 		pool.idle = w->next_idle;
 		store_release(&w->parked, 0);
 	}
-	pool.threads += grow;
 	dftio__unlock(&pool.lock);
 	if (w)
 		dftio__futex_wake(&w->parked, 1); /* to an address, not to an object */
-	if (!grow)
+	if (grow && !first)
+		summon_maker();
+	if (!first)
 		return 0;
-	r = make_worker();
+	r = make_thread(maker_main);
 	if (r == 0 || was_taken(op, class, r))
 		return 0;
 	dftio__op_set_state(op, DFTIO_OPS_READY);
@@ -313,22 +401,24 @@ static bool has_idle_to_leave(void)
 	bool some;
 
 	dftio__lock(&pool.lock);
-	some = pool.looking > 0;
+	some = pool.looking > 0 || pool.maker;
 	dftio__unlock(&pool.lock);
 	return some;
 }
 
 void dftio__pool_leave(void)
 {
-	unsigned before = dftio__pool_threads();
 	struct dftio_sigs s;
 	uint32_t seen;
 
-	if (before == 0 || !dftio__life_is_owner())
+	if (!has_idle_to_leave() && dftio__pool_threads() == 0)
+		return;
+	if (!dftio__life_is_owner())
 		return;
 	dftio__sigs_block(&s);
 	store_relaxed(&leaving, true);
 	wake_all();
+	summon_maker();
 	for (int i = 0; i < 10; i++) {
 		seen = load_acquire(&ended);
 		if (!has_idle_to_leave())

@@ -9,6 +9,9 @@
 
 #include "op.h"
 
+/* The result of an operation that its worker would not carry out: it is for the submitter to do in place. */
+#define DFTIO_POOL_REFUSED INT64_MIN
+
 /*
  * Takes a READY operation (then POOL) and carries it out on a pool thread; its waiter is woken. Returns 0; or -EBUSY
  * when there is no thread and none can be made: the operation still is the caller's. Signals blocked by the caller.

@@ -46,7 +46,7 @@ static const char *const why_names[DFTIO_WHY_MAX_] = {
 	[DFTIO_WHY_NESTED] = "nested in libdftio",
 	[DFTIO_WHY_NO_TABLE] = "descriptor beyond the table",
 	[DFTIO_WHY_BAD_FD] = "not open",
-	[DFTIO_WHY_PRIVATE] = "thread with its own descriptors",
+	[DFTIO_WHY_PRIVATE] = "threads with descriptors or credentials of their own",
 	[DFTIO_WHY_NO_THREAD] = "no means to route",
 	[DFTIO_WHY_TABLE] = "names, tables and sockets",
 };

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 
 DFTIO_TLS struct dftio_tls dftio__tls;
+_Atomic bool dftio__tables_differ;
 
 _Static_assert(sizeof(struct dftio_tls) <= 256, "static TLS is scarce in a process we do not own");
 
@@ -114,7 +115,8 @@ void dftio__thread_reborn(void)
 			dftio__engine_drop_lane(&t->lane);
 		store_relaxed(&t->in_use, t == dftio__tls.self);
 	}
-	dftio__tls.private_fds = 0;
+	dftio__tls.apart = 0;
+	store_relaxed(&dftio__tables_differ, false);
 	if (have_main_key)
 		pthread_setspecific(main_key, &main_key); /* it is the main thread now */
 }

@@ -15,7 +15,7 @@ enum dftio_why {
 	DFTIO_WHY_NESTED,    /* a signal handler that interrupted libdftio */
 	DFTIO_WHY_NO_TABLE,  /* descriptor number beyond the table */
 	DFTIO_WHY_BAD_FD,    /* not open */
-	DFTIO_WHY_PRIVATE,   /* a thread with a descriptor table of its own */
+	DFTIO_WHY_PRIVATE,   /* threads with descriptors or credentials of their own */
 	DFTIO_WHY_NO_THREAD, /* no memory or thread for the backend */
 	DFTIO_WHY_TABLE,     /* an operation on the table, a name or a socket: the calling thread's own business */
 	DFTIO_WHY_MAX_
@@ -43,12 +43,16 @@ struct dftio_thread {
 struct dftio_tls {
 	struct dftio_thread *self;
 	uint8_t busy;        /* this thread is inside the engine: what it does now is nested */
-	uint8_t private_fds; /* it left the process's descriptor table (CLONE_FILES) */
+	uint8_t apart;       /* its credentials are its own: no other thread may act for it */
 	uint16_t sample;     /* counts calls between attempts with RWF_NOWAIT */
 	const void *frame;   /* of the attempt that made it busy */
+	uint64_t blocked;    /* the signals that were blocked when it entered the engine */
 };
 
 extern DFTIO_PRIVATE_API DFTIO_TLS struct dftio_tls dftio__tls;
+
+/* Not all threads have the same descriptors any more: real calls, from here on. */
+extern DFTIO_PRIVATE_API _Atomic bool dftio__tables_differ;
 
 void dftio__thread_init(void);
 void dftio__thread_reborn(void);
