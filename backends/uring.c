@@ -17,7 +17,10 @@
 
 #include <liburing.h>
 
-/* At the position: only where the position is ours alone; a stream has none. */
+/*
+ * At the position: a read only where the position is ours alone; a stream has none. A write to a file never: one that
+ * ends short at a limit leaves the position where it was before its last piece.
+ */
 static bool at_position(const struct dftio_op *op)
 {
 	return op->flags & (DFTIO_OPF_SOLE | DFTIO_OPF_STREAM);
@@ -38,7 +41,7 @@ static bool prep_read(struct io_uring_sqe *sqe, const struct dftio_op *op)
 static bool prep_write(struct io_uring_sqe *sqe, const struct dftio_op *op)
 {
 	io_uring_prep_write(sqe, op->fd, op->arg.rw.buf, (unsigned)op->arg.rw.len, (uint64_t)-1);
-	return at_position(op) && op->arg.rw.len <= DFTIO_MAX_RW;
+	return (op->flags & DFTIO_OPF_STREAM) && op->arg.rw.len <= DFTIO_MAX_RW;
 }
 
 static bool prep_pread(struct io_uring_sqe *sqe, const struct dftio_op *op)
@@ -62,13 +65,6 @@ static bool prep_readv(struct io_uring_sqe *sqe, const struct dftio_op *op)
 {
 	io_uring_prep_readv2(sqe, op->fd, op->arg.v.iov, (unsigned)op->arg.v.iovcnt, (uint64_t)-1, op->arg.v.flags);
 	return at_position(op) && vector_fits(op);
-}
-
-/* A vector written to a stream may stop short in a ring, and what is left of a vector is not one: files only. */
-static bool prep_writev(struct io_uring_sqe *sqe, const struct dftio_op *op)
-{
-	io_uring_prep_writev2(sqe, op->fd, op->arg.v.iov, (unsigned)op->arg.v.iovcnt, (uint64_t)-1, op->arg.v.flags);
-	return (op->flags & DFTIO_OPF_SOLE) && vector_fits(op);
 }
 
 static bool prep_preadv(struct io_uring_sqe *sqe, const struct dftio_op *op)
@@ -159,7 +155,6 @@ static bool (*const prep[DFTIO_OP_MAX_])(struct io_uring_sqe *, const struct dft
 	[DFTIO_OP_PREAD] = prep_pread,
 	[DFTIO_OP_PWRITE] = prep_pwrite,
 	[DFTIO_OP_READV] = prep_readv,
-	[DFTIO_OP_WRITEV] = prep_writev,
 	[DFTIO_OP_PREADV] = prep_preadv,
 	[DFTIO_OP_PWRITEV] = prep_pwritev,
 	[DFTIO_OP_OPEN] = prep_open,

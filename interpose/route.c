@@ -24,6 +24,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/single_threaded.h>
 #include <sys/utsname.h>
 
@@ -150,6 +151,22 @@ static int64_t to_libc(int64_t r)
 }
 
 /*
+ * At a file position that is ours alone, a ring may be used. One that read in several pieces, of which the last failed,
+ * leaves the position behind the pieces that it reports: it is put where the kernel's own read would have left it.
+ */
+static int64_t run_at_position(struct dftio_op *op)
+{
+	int64_t before = dftio__sys.lseek(op->fd, 0, SEEK_CUR), r;
+
+	if (before >= 0)
+		op->flags |= DFTIO_OPF_SOLE;
+	r = dftio__engine_run(op);
+	if (r > 0 && op->carrier == DFTIO_BY_BACKEND && dftio__sys.lseek(op->fd, 0, SEEK_CUR) != before + r)
+		dftio__sys.lseek(op->fd, before + r, SEEK_SET);
+	return r;
+}
+
+/*
  * Hands an operation to the backend and waits. The descriptor is looked at once more, because what we remember may be
  * stale and what is not a file could wait for ever; then false, and nothing was done. The calls stay cancellation
  * points: a pending request acts here, before anything is in flight.
@@ -168,9 +185,10 @@ static bool run(struct dftio_op *op, uint8_t hint, int64_t *result)
 	op->flags |= DFTIO_OPF_FILE | DFTIO_OPF_KNOWN;
 	op->file.dev = st.st_dev;
 	op->file.ino = st.st_ino;
-	if ((hint & DFTIO_FD_SOLE) && __libc_single_threaded)
-		op->flags |= DFTIO_OPF_SOLE;
-	*result = to_libc(dftio__engine_run(op));
+	if ((hint & DFTIO_FD_SOLE) && __libc_single_threaded && (dftio__op_desc(op)->traits & DFTIO_T_MOVES_POS))
+		*result = to_libc(run_at_position(op));
+	else
+		*result = to_libc(dftio__engine_run(op));
 	if (unlikely(dftio__route.counting)) {
 		int saved = errno;
 
@@ -455,10 +473,16 @@ ssize_t dftio__route_pwritev2(ssize_t (*next)(int, const struct iovec *, int, of
 /* Two descriptors: only from file to file; anything else at either end can wait for ever. */
 static bool both_are_backend(struct plan *p, int out_fd, int in_fd, const void *frame)
 {
+	struct rlimit lim;
 	struct plan in;
 
 	if (!plan_is_backend(p, out_fd, frame))
 		return false;
+	/* The kernel goes on after a short piece, and may raise SIGXFSZ although it returns what it moved. */
+	if (getrlimit(RLIMIT_FSIZE, &lim) < 0 || lim.rlim_cur != RLIM_INFINITY) {
+		p->way = INLINE;
+		return false;
+	}
 	if (plan_is_backend(&in, in_fd, frame)) {
 		enum dftio_fd_kind kind = dftio__fd_classify(in_fd, false, NULL);
 

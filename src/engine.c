@@ -82,12 +82,13 @@ static const struct dftio_backend_ops *choose(void)
 	const struct dftio_backend_ops *be, *none = NULL;
 	char text[sizeof(why)];
 	bool failed;
-	int cancel;
+	int cancel, saved = errno;
 
 	/* Probing makes calls that are cancellation points, where the program's own call may be none. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	be = dftio__config.backend_forced ? choose_named(text, sizeof(text)) : choose_best(text, sizeof(text));
 	pthread_setcancelstate(cancel, NULL);
+	errno = saved;
 	failed = dftio__config.backend_forced && strcmp(be->name, dftio__config.backend) != 0;
 	if (!dftio__life_is_owner())
 		return be;
@@ -339,7 +340,7 @@ static bool may_want_sigxfsz(const struct dftio_op *op)
 static bool is_about_the_way(const struct dftio_op *op)
 {
 	static const int ring[] = { EINVAL, EOPNOTSUPP, ENOSYS };
-	static const int write[] = { EAGAIN, EOPNOTSUPP, ENOSYS, ECANCELED };
+	static const int write[] = { EAGAIN, EOPNOTSUPP, ENOSYS, ECANCELED, EINVAL, EBADF, EFAULT };
 	static const int read[] = { EAGAIN, EOPNOTSUPP, ENOSYS, ECANCELED, EINVAL, EINTR, EBADF, EFAULT, ENOMEM };
 	unsigned traits = dftio__op_desc(op)->traits;
 
@@ -348,7 +349,7 @@ static bool is_about_the_way(const struct dftio_op *op)
 	if (op->carrier == DFTIO_BY_POOL)
 		return op->res == DFTIO_POOL_REFUSED;
 	if (traits & DFTIO_T_ONCE)
-		return false;
+		return op->res == -ECANCELED; /* by the ring: it was not even begun */
 	if (op->flags & DFTIO_OPF_STREAM)
 		return is_one_of(op->res, ring, ARRAY_SIZE(ring));
 	if (traits & DFTIO_T_OUT)
