@@ -4,8 +4,8 @@
 
     N passed, N failed, N skipped
 
-usage: count.py JUNIT.xml ...
-Exit status 1 when anything failed, or when nothing was run.
+usage: count.py [--failed=TEXT ...] JUNIT.xml ...
+--failed adds a failure that no test reports: a build, a sanitizer. Exit status 1 when anything failed, or when nothing was run.
 """
 import collections
 import sys
@@ -15,6 +15,9 @@ import xml.etree.ElementTree as ET
 def main():
     passed, failed, skipped = 0, [], collections.Counter()
     for path in sys.argv[1:]:
+        if path.startswith("--failed="):
+            failed.append(path.removeprefix("--failed="))
+            continue
         try:
             root = ET.parse(path).getroot()
         except (OSError, ET.ParseError) as e:

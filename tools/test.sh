@@ -20,7 +20,7 @@ esac
 out=build-test
 stages_failed=()
 mkdir -p "$out"
-rm -f "$out"/*/meson-logs/*.junit.xml
+rm -f "$out"/*/meson-logs/*.junit.xml "$out"/*/sanitizer.*
 
 need "${build_packages[@]}" libcriterion-dev || exit 1
 extras=(clang g++ valgrind strace gdb groff man-db file rsync xz-utils gzip bzip2 zip perl sqlite3 git fio redis-server
@@ -29,56 +29,67 @@ need "${extras[@]}" || echo "Tests that need what is missing are skipped."
 
 say() { printf '\n== %s (%ds)\n' "$*" "$SECONDS"; }
 
-# stage DIR SETUP-ARGUMENTS -- MESON-TEST-ARGUMENTS : configures, builds without a warning, tests.
-stage() {
-  local dir=$out/$1 setup=() log=$out/$1.log
+# build DIR SETUP-ARGUMENT ... : configures and builds, without a warning. False when it does not.
+build() {
+  local dir=$out/$1 log=$out/$1.log again=()
   shift
-  while [ "$1" != -- ]; do setup+=("$1"); shift; done
-  shift
-  [ -f "$dir/build.ninja" ] && setup+=(--reconfigure)
-  if ! meson setup "$dir" "${setup[@]}" -Dwerror=true >"$log" 2>&1 ||
-    ! ninja -C "$dir" >>"$log" 2>&1; then
-    grep -E 'error|warning|ERROR' "$log" | head -n 10
-    tail -n 3 "$log"
-    stages_failed+=("$dir: does not build")
-    return
-  fi
-  [ $# -eq 0 ] && return
-  meson test -C "$dir" --no-rebuild --print-errorlogs "$@" >>"$log" 2>&1
-  grep -E '^ *[0-9]+/[0-9]+ |not ok|^stderr|ERROR|FAIL|TIMEOUT' "$log" | cut -c1-160 | head -n 120
+  [ -f "$dir/build.ninja" ] && again=(--reconfigure)
+  meson setup "$dir" "$@" -Dwerror=true "${again[@]}" >"$log" 2>&1 && ninja -C "$dir" >>"$log" 2>&1 && return
+  grep -E 'error|warning|ERROR' "$log" | head -n 10
+  stages_failed+=("$dir: does not build")
+  return 1
 }
 
-# sanitized DIR : a sanitizer's report fails the run even where the test that made it passed (Criterion's children).
-sanitized() {
-  local found
-  found=$(ls "$PWD/$out/$1"/sanitizer.* 2>/dev/null)
-  [ -z "$found" ] && return
-  head -n 30 $found
-  stages_failed+=("$1: sanitizer reports")
+# run DIR MESON-TEST-ARGUMENT ... : runs tests of a build; a line for each, and what failed.
+run() {
+  local dir=$out/$1 log=$out/$1.log
+  shift
+  meson test -C "$dir" --no-rebuild --print-errorlogs "$@" >"$log" 2>&1
+  grep -E '^ *[0-9]+/[0-9]+ |^not ok|^# |\[FAIL\]' "$log" | sort -u | cut -c1-160 | head -n 120
+}
+
+# reported DIR : what a sanitizer or valgrind wrote there fails the run, even where the test that made it write passed:
+# Criterion's children are not looked at.
+reported() {
+  local f
+  for f in "$out/$1"/sanitizer.*; do
+    [ -s "$f" ] || continue
+    head -n 30 "$f"
+    stages_failed+=("$1: see $f")
+  done
 }
 
 if $quick; then
-  say "gcc"
-  stage gcc -- --no-suite real
+  say "gcc: all but the real programs"
+  build gcc && run gcc --no-suite real
 else
   say "gcc: every suite"
-  stage gcc --
-  say "clang: builds without a warning"
-  command -v clang >/dev/null && CC=clang stage clang --
+  build gcc && run gcc
+  if command -v clang >/dev/null; then
+    say "clang: builds without a warning"
+    CC=clang build clang
+  fi
   say "without io_uring: contract"
-  stage nouring -During=disabled -- --suite contract
+  build nouring -During=disabled && run nouring --suite contract
   say "address and undefined-behaviour sanitizers: unit, contract, stress"
-  rm -f "$out"/asan/sanitizer.*
-  ASAN_OPTIONS=log_path=$PWD/$out/asan/sanitizer UBSAN_OPTIONS=halt_on_error=1:log_path=$PWD/$out/asan/sanitizer \
-    stage asan -Db_sanitize=address,undefined -Dtools=disabled -- --suite unit --suite contract --suite stress
-  sanitized asan
+  if build asan -Db_sanitize=address,undefined -Dtools=disabled; then
+    ASAN_OPTIONS=log_path=$PWD/$out/asan/sanitizer UBSAN_OPTIONS=halt_on_error=1:log_path=$PWD/$out/asan/sanitizer \
+      run asan --suite unit --suite contract --suite stress
+    reported asan
+  fi
   say "thread sanitizer: stress"
-  rm -f "$out"/tsan/sanitizer.*
-  TSAN_OPTIONS=halt_on_error=1 stage tsan -Db_sanitize=thread -Dtools=disabled -- --suite stress --timeout-multiplier 3
-  say "valgrind: contract of threadpool and sync"
-  stage gcc --
+  if build tsan -Db_sanitize=thread -Dtools=disabled; then
+    TSAN_OPTIONS=log_path=$PWD/$out/tsan/sanitizer run tsan --suite stress --timeout-multiplier 5
+    reported tsan
+  fi
+  if command -v valgrind >/dev/null; then
+    say "valgrind: contract of threadpool and sync"
+    mkdir -p "$out/valgrind"
+    run gcc --setup valgrind contract-threadpool contract-sync
+    mv "$out"/gcc/sanitizer.* "$out/valgrind/" 2>/dev/null
+    reported valgrind
+  fi
 fi
 
 say "result"
-for s in "${stages_failed[@]}"; do echo "FAILED $s"; done
-python3 tools/count.py "$out"/*/meson-logs/*.junit.xml "${stages_failed[@]/#/no such file: }" 
+python3 tools/count.py "${stages_failed[@]/#/--failed=}" "$out"/*/meson-logs/*.junit.xml
