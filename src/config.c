@@ -96,7 +96,7 @@ static unsigned parse_number(const char *name, const char *value, unsigned min, 
 	errno = 0;
 	n = strtoul(value, &end, 10);
 	if (!isdigit((unsigned char)value[0]) || *end || errno || n < min || n > max) {
-		complain("%s=%s: not a number from %u to %u; using %u", name, value, min, max, dflt);
+		complain("%s=%s: must be a number from %u to %u; using %u", name, value, min, max, dflt);
 		return dflt;
 	}
 	return (unsigned)n;

@@ -31,11 +31,13 @@ struct sums {
 	uint64_t why[DFTIO_WHY_MAX_];
 };
 
-/* Text that grows in a buffer and goes out when it is full. */
+/*
+ * The text, whole before its file is created: a process that is killed meanwhile leaves no empty one. Bounded by the
+ * rows there are.
+ */
 struct out {
-	int fd;
 	size_t len;
-	char buf[4096];
+	char buf[16384];
 };
 
 static const char *const why_names[DFTIO_WHY_MAX_] = {
@@ -51,19 +53,11 @@ static const char *const why_names[DFTIO_WHY_MAX_] = {
 	[DFTIO_WHY_TABLE] = "names, tables and sockets",
 };
 
-static void flush(struct out *o)
-{
-	dftio__write_all(o->fd, o->buf, o->len);
-	o->len = 0;
-}
-
 __attribute__((format(printf, 2, 3))) static void put(struct out *o, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
 
-	if (o->len > sizeof(o->buf) - 1024)
-		flush(o);
 	va_start(ap, fmt);
 	n = vsnprintf(o->buf + o->len, sizeof(o->buf) - o->len, fmt, ap);
 	va_end(ap);
@@ -195,19 +189,23 @@ static int create(const char *path)
 	return dftio__sys.openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
 }
 
-/* FILE, or where another process of the same job was first, FILE with the pid before its extension. */
+/* FILE, or where another process of the same job was first, FILE with the pid before its extension, or a number more. */
 static int open_file(void)
 {
-	char path[sizeof(dftio__config.stats_file) + 16];
+	char path[sizeof(dftio__config.stats_file) + 32], again[16] = "";
 	const char *file = dftio__config.stats_file, *slash = strrchr(file, '/'), *dot = strrchr(file, '.');
 	int fd = create(file);
 
-	if (fd >= 0 || errno != EEXIST)
-		return fd;
 	if (!dot || (slash && dot < slash))
 		dot = file + strlen(file);
-	snprintf(path, sizeof(path), "%.*s.%d%s", (int)(dot - file), file, (int)getpid(), dot);
-	return create(path);
+	/* Numbers of processes come again. */
+	for (int i = 1; fd < 0 && errno == EEXIST && i < 1000; i++) {
+		if (i > 1)
+			snprintf(again, sizeof(again), "-%d", i);
+		snprintf(path, sizeof(path), "%.*s.%d%s%s", (int)(dot - file), file, (int)getpid(), again, dot);
+		fd = create(path);
+	}
+	return fd;
 }
 
 static bool is_json(void)
@@ -238,7 +236,7 @@ void dftio__stats_report(void)
 	static struct sums sums;
 	static struct out out;
 	pid_t me = getpid(), before;
-	int saved = errno, cancel;
+	int saved = errno, cancel, fd;
 
 	/* In a forked child too, which has a process number of its own; a vfork child is not the owner. */
 	if (!dftio__config.stats || !dftio__life_is_owner())
@@ -249,17 +247,16 @@ void dftio__stats_report(void)
 	/* _exit is no cancellation point: a pending request must not act in here and keep the process. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	out.len = 0;
-	out.fd = open_report();
-	if (out.fd >= 0) {
-		sum_up(&sums);
-		if (dftio__config.stats_file[0] && is_json())
-			report_json(&out, &sums);
-		else
-			report_text(&out, &sums);
-		flush(&out);
-		if (dftio__config.stats_file[0])
-			dftio__sys.close(out.fd);
-	}
+	sum_up(&sums);
+	if (dftio__config.stats_file[0] && is_json())
+		report_json(&out, &sums);
+	else
+		report_text(&out, &sums);
+	fd = open_report();
+	if (fd >= 0)
+		dftio__write_all(fd, out.buf, out.len);
+	if (fd >= 0 && dftio__config.stats_file[0])
+		dftio__sys.close(fd);
 	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 }
