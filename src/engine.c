@@ -371,6 +371,7 @@ static void wait_until_done(struct dftio_op *op, const struct dftio_sigs *sigs)
 	while (!dftio__waiter_wait(op->waiter, TICK_MS))
 		if (sigs)
 			dftio__sigs_let_fatal(sigs);
+	dftio__pool_done(op);
 }
 
 int64_t dftio__engine_wait(struct dftio_op *op, const struct dftio_sigs *sigs)

@@ -121,6 +121,25 @@ static struct dftio_op *take(int *class)
 }
 
 /*
+ * A program built with the thread sanitizer sees its buffer written by a thread of ours, and does not see our futexes:
+ * told so, where its runtime is in the process.
+ */
+extern void __tsan_acquire(void *addr) __attribute__((weak));
+extern void __tsan_release(void *addr) __attribute__((weak));
+
+static void hand_over(struct dftio_op *op)
+{
+	if (unlikely(__tsan_release != NULL))
+		__tsan_release(op);
+}
+
+static void take_over(struct dftio_op *op)
+{
+	if (unlikely(__tsan_acquire != NULL))
+		__tsan_acquire(op);
+}
+
+/*
  * Threads may have descriptor tables of their own (unshare, by number even), and then the number means another file
  * here than where it was submitted. Then it is handed back rather than carried out on the wrong one.
  */
@@ -140,12 +159,14 @@ static void carry_out(struct dftio_op *op, int class)
 
 	pool.slow_running += class == SLOW;
 	dftio__unlock(&pool.lock);
+	take_over(op);
 	op->carrier = DFTIO_BY_POOL;
 	res = is_other_file(op) ? DFTIO_POOL_REFUSED : dftio__op_perform(op);
 	dftio__lock(&pool.lock);
 	pool.slow_running -= class == SLOW;
 	pool.looking++;
 	dftio__unlock(&pool.lock);
+	hand_over(op);
 	dftio__op_complete(op, res);
 	dftio__lock(&pool.lock);
 }
@@ -318,6 +339,11 @@ static bool may_be_handler(void)
 	return dftio__tls.blocked & ~dftio__life->blocked;
 }
 
+void dftio__pool_done(struct dftio_op *op)
+{
+	take_over(op);
+}
+
 bool dftio__pool_take_back(struct dftio_op *op)
 {
 	bool taken;
@@ -341,6 +367,7 @@ int dftio__pool_submit(struct dftio_op *op)
 		return -EBUSY;
 	}
 	dftio__op_set_state(op, DFTIO_OPS_POOL);
+	hand_over(op);
 	enqueue(op, class);
 	/* One that is looking will see it. */
 	w = pool.looking >= pool.queued ? NULL : pool.idle;

@@ -18,6 +18,9 @@
  */
 int dftio__pool_submit(struct dftio_op *op);
 
+/* The owner has seen that it is done: what its worker did happened before. For the thread sanitizer alone. */
+void dftio__pool_done(struct dftio_op *op);
+
 /* For a wait that takes long: takes back an operation that no worker has begun. True: it is the caller's again. */
 bool dftio__pool_take_back(struct dftio_op *op);
 
