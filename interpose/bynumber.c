@@ -25,23 +25,45 @@ __attribute__((visibility("hidden"))) uint64_t dftio__numbers[8];
 
 static const short shares[] = {
 #ifdef SYS_fork
-	SYS_fork, SYS_vfork,
+	SYS_fork,
+	SYS_vfork,
 #endif
-	SYS_clone, SYS_clone3, SYS_execve, SYS_execveat, SYS_sendmsg, SYS_sendmmsg, SYS_recvmsg, SYS_recvmmsg,
+	SYS_clone,
+	SYS_clone3,
+	SYS_execve,
+	SYS_execveat,
+	SYS_sendmsg,
+	SYS_sendmmsg,
+	SYS_recvmsg,
+	SYS_recvmmsg,
 	SYS_pidfd_getfd,
 };
 
 static const short credentials[] = {
-	SYS_setuid, SYS_setgid, SYS_setreuid, SYS_setregid, SYS_setresuid, SYS_setresgid, SYS_setfsuid, SYS_setfsgid,
-	SYS_setgroups, SYS_capset, SYS_landlock_restrict_self,
+	SYS_setuid,
+	SYS_setgid,
+	SYS_setreuid,
+	SYS_setregid,
+	SYS_setresuid,
+	SYS_setresgid,
+	SYS_setfsuid,
+	SYS_setfsgid,
+	SYS_setgroups,
+	SYS_capset,
+	SYS_landlock_restrict_self,
 };
 
 static const short others[] = {
-	SYS_close, SYS_close_range, SYS_dup3,
+	SYS_close,
+	SYS_close_range,
+	SYS_dup3,
 #ifdef SYS_dup2
 	SYS_dup2,
 #endif
-	SYS_unshare, SYS_setns, SYS_prctl, SYS_seccomp,
+	SYS_unshare,
+	SYS_setns,
+	SYS_prctl,
+	SYS_seccomp,
 };
 
 static void set_bits(const short *numbers, size_t n)
@@ -75,8 +97,7 @@ static bool locks_in(long number, long a, long b, long c)
 
 static bool parts_tables(long number, long a, long c)
 {
-	return (number == SYS_unshare && (a & CLONE_FILES)) ||
-	       (number == SYS_close_range && (c & CLOSE_RANGE_UNSHARE));
+	return (number == SYS_unshare && (a & CLONE_FILES)) || (number == SYS_close_range && (c & CLOSE_RANGE_UNSHARE));
 }
 
 void dftio__by_number(long number, long a, long b, long c)

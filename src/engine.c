@@ -233,6 +233,10 @@ static bool is_written_whole(const struct dftio_op *op, enum dftio_fd_kind kind)
 
 static bool asks_for_more(const struct dftio_op *op)
 {
+	/* Nothing is something to a device: /dev/full has no room for it. */
+	if (!(dftio__op_desc(op)->traits & DFTIO_T_VECTOR) && op->code != DFTIO_OP_ACCEPT &&
+		op->code != DFTIO_OP_CONNECT && op->arg.rw.len == 0)
+		return true;
 	if (op->code == DFTIO_OP_RECV || op->code == DFTIO_OP_SEND)
 		return (op->arg.rw.flags & ~PLAIN_MSG_FLAGS) || op->arg.rw.len > DFTIO_MAX_RW;
 	if (op->code == DFTIO_OP_READ || op->code == DFTIO_OP_WRITE)
@@ -339,9 +343,9 @@ static bool may_want_sigxfsz(const struct dftio_op *op)
  */
 static bool is_about_the_way(const struct dftio_op *op)
 {
-	static const int ring[] = { EINVAL, EOPNOTSUPP, ENOSYS };
-	static const int write[] = { EAGAIN, EOPNOTSUPP, ENOSYS, ECANCELED, EINVAL, EBADF, EFAULT };
-	static const int read[] = { EAGAIN, EOPNOTSUPP, ENOSYS, ECANCELED, EINVAL, EINTR, EBADF, EFAULT, ENOMEM };
+	static const int ring[] = {EINVAL, EOPNOTSUPP, ENOSYS};
+	static const int write[] = {EAGAIN, EOPNOTSUPP, ENOSYS, ECANCELED, EINVAL, EBADF, EFAULT};
+	static const int read[] = {EAGAIN, EOPNOTSUPP, ENOSYS, ECANCELED, EINVAL, EINTR, EBADF, EFAULT, ENOMEM};
 	unsigned traits = dftio__op_desc(op)->traits;
 
 	if (op->carrier == DFTIO_BY_INLINE || may_want_sigxfsz(op))

@@ -55,8 +55,8 @@ static struct pool {
 	unsigned threads;
 	unsigned looking;
 	unsigned queued;
-	unsigned wanted; /* workers that the maker shall make */
-	bool maker;      /* there is one, or one is being made */
+	unsigned wanted;  /* workers that the maker shall make */
+	bool maker;       /* there is one, or one is being made */
 	bool closed;      /* no more workers, ever */
 	unsigned not_now; /* submissions until a thread is asked for again, after one was refused */
 	unsigned slow_running;
@@ -65,7 +65,7 @@ static struct pool {
 
 static _Atomic uint32_t ended;   /* threads of ours, ever: a futex */
 static _Atomic uint32_t summons; /* what the maker sleeps on */
-static _Atomic bool leaving;   /* idle workers end instead of parking */
+static _Atomic bool leaving;     /* idle workers end instead of parking */
 
 static int class_of(const struct dftio_op *op)
 {
@@ -215,7 +215,7 @@ static void end_thread(void)
 
 static void *worker_main(void *arg)
 {
-	struct worker self = { 0 };
+	struct worker self = {0};
 	struct dftio_op *op;
 	int class;
 
@@ -266,7 +266,8 @@ static int make_thread(void *(*fn)(void *))
 	return r;
 }
 
-/* A worker that was counted is not to be had. Its queue is others', or its waiters', who take back what they wait for. */
+/* A worker that was counted is not to be had. Its queue is others', or its waiters', who take back what they wait for.
+ */
 static void not_made(int error)
 {
 	bool first = !pool.said_no_thread;

@@ -189,7 +189,8 @@ static int create(const char *path)
 	return dftio__sys.openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
 }
 
-/* FILE, or where another process of the same job was first, FILE with the pid before its extension, or a number more. */
+/* FILE, or where another process of the same job was first, FILE with the pid before its extension, or a number more.
+ */
 static int open_file(void)
 {
 	char path[sizeof(dftio__config.stats_file) + 32], again[16] = "";
