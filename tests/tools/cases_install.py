@@ -105,7 +105,7 @@ VALUES = {
 
 def preloaded_says(w, variables):
     """What the preload says on standard error when a program starts with these variables."""
-    env = {'PATH': os.environ['PATH'], 'LD_PRELOAD': w.shim, **variables}
+    env = {'PATH': os.environ['PATH'], 'LD_PRELOAD': w.real_shim, **variables}
     return subprocess.run(['true'], env=env, capture_output=True, text=True, timeout=20, check=False).stderr
 
 
