@@ -15,10 +15,10 @@
 
 _Atomic unsigned dftio__fdown_count;
 
-/* 0 = free: descriptor 0 is never ours. */
+/* A slot is its owner's while `where` is set; `fd` is 0 until it is there, and again when it goes. */
 static struct {
+	_Atomic(_Atomic int *) where;
 	_Atomic int fd;
-	_Atomic int *where;
 } ours[DFTIO_FDOWN_MAX];
 
 /* The highest number it can be moved to, by halves; the same number when there is none. */
@@ -44,10 +44,10 @@ int dftio__fdown_adopt(int fd, _Atomic int *where)
 	fd = move_high(fd);
 	store_relaxed(where, fd);
 	for (size_t i = 0; i < DFTIO_FDOWN_MAX; i++) {
-		int free = 0;
+		_Atomic int *free = NULL;
 
-		if (atomic_compare_exchange_strong(&ours[i].fd, &free, fd)) {
-			ours[i].where = where;
+		if (atomic_compare_exchange_strong(&ours[i].where, &free, where)) {
+			store_relaxed(&ours[i].fd, fd);
 			atomic_fetch_add(&dftio__fdown_count, 1);
 			return fd;
 		}
@@ -59,9 +59,9 @@ int dftio__fdown_adopt(int fd, _Atomic int *where)
 
 static void release(size_t i)
 {
-	ours[i].where = NULL;
 	store_relaxed(&ours[i].fd, 0);
 	atomic_fetch_sub(&dftio__fdown_count, 1);
+	store_release(&ours[i].where, NULL);
 }
 
 /* Found by where it is kept, not by its number: in a forked child what was kept there may be wiped. */
@@ -73,7 +73,7 @@ void dftio__fdown_close(_Atomic int *where)
 	for (size_t i = 0; i < DFTIO_FDOWN_MAX; i++) {
 		int fd = load_relaxed(&ours[i].fd);
 
-		if (fd == 0 || ours[i].where != where)
+		if (fd == 0 || load_acquire(&ours[i].where) != where)
 			continue;
 		release(i);
 		store_relaxed(where, -1);
@@ -114,7 +114,7 @@ void dftio__fdown_yield(int fd)
 		moved = dftio__sys.fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
 		if (moved < 0)
 			moved = dftio__sys.fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		store_relaxed(ours[i].where, moved);
+		store_relaxed(load_acquire(&ours[i].where), moved);
 		if (moved < 0)
 			release(i);
 		else
