@@ -33,7 +33,8 @@ struct slot {
 struct reactor {
 	const struct poller_ops *poller;
 	_Atomic int fd;
-	unsigned done; /* completed since the last reap returned */
+	unsigned done;    /* completed since the last reap returned */
+	unsigned waiting; /* in the queues */
 	struct slot slots[];
 };
 
@@ -214,9 +215,10 @@ static void to_pool(struct reactor *r, struct dftio_op *op)
 	}
 }
 
-static void pop(struct queue *q)
+static void pop(struct reactor *r, struct queue *q)
 {
 	q->head = q->head->next;
+	r->waiting--;
 }
 
 /* Carries out what is ready in one queue, in order, until one is not. */
@@ -233,7 +235,7 @@ static void run_queue(struct reactor *r, struct queue *q)
 			return;
 		if (dftio__op_goes_on(op, res))
 			continue;
-		pop(q);
+		pop(r, q);
 		if (res == -EOPNOTSUPP)
 			to_pool(r, op);
 		else
@@ -260,12 +262,15 @@ int reactor_submit(struct dftio_lane *lane, struct dftio_op *op)
 	else
 		q->last->next = op;
 	q->last = op;
-	if (!first)
-		return 0; /* those before it wait already */
-	run_queue(r, q);
-	if (q->head && arm(r, op->fd) < 0) {
-		pop(q);
-		return dftio__pool_submit(op);
+	r->waiting++;
+	if (first)
+		run_queue(r, q);
+	/* Those before it wait already; but maybe on another file, which this number then was. */
+	while (q->head && arm(r, op->fd) < 0) {
+		struct dftio_op *head = q->head;
+
+		pop(r, q);
+		to_pool(r, head);
 	}
 	return 0;
 }
@@ -276,6 +281,8 @@ int reactor_reap(struct dftio_lane *lane, int timeout_ms)
 	struct reactor *r = lane->impl;
 	int n;
 
+	if (timeout_ms == 0 && !r->waiting && !r->done)
+		return -ENOENT;
 	n = r->poller->wait(r->fd, ev, EVENTS_AT_ONCE, r->done ? 0 : timeout_ms);
 	for (int i = 0; i < n; i++) {
 		struct slot *s = &r->slots[ev[i].fd];
@@ -289,7 +296,7 @@ int reactor_reap(struct dftio_lane *lane, int timeout_ms)
 			struct queue *q = s->in.head ? &s->in : &s->out;
 			struct dftio_op *op = q->head;
 
-			pop(q);
+			pop(r, q);
 			to_pool(r, op);
 		}
 	}

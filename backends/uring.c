@@ -56,9 +56,10 @@ static bool prep_pwrite(struct io_uring_sqe *sqe, const struct dftio_op *op)
 	return at_offset(op) && op->arg.rw.len <= DFTIO_MAX_RW;
 }
 
+/* RWF_HIPRI: a ring refuses it unless it polls, the real call takes it for a hint. */
 static bool vector_fits(const struct dftio_op *op)
 {
-	return op->arg.v.iovcnt >= 0 && op->arg.v.iovcnt <= 1024;
+	return !(op->arg.v.flags & RWF_HIPRI) && op->arg.v.iovcnt >= 0 && op->arg.v.iovcnt <= 1024;
 }
 
 static bool prep_readv(struct io_uring_sqe *sqe, const struct dftio_op *op)
@@ -170,9 +171,6 @@ static bool (*const prep[DFTIO_OP_MAX_])(struct io_uring_sqe *, const struct dft
 	[DFTIO_OP_POLL] = prep_poll,
 };
 
-/* What an attempt's completion is called: no address. */
-#define ATTEMPT 1
-
 static int enqueue(struct uring *r, struct dftio_op *op)
 {
 	struct io_uring_sqe *sqe = uring_next_sqe(r);
@@ -188,6 +186,8 @@ static int enqueue(struct uring *r, struct dftio_op *op)
 	error = uring_push(r);
 	if (error < 0)
 		dftio__op_set_state(op, DFTIO_OPS_READY);
+	else
+		uring_count(r, 1);
 	return error;
 }
 
@@ -199,6 +199,14 @@ static void go_on(struct uring *r, struct dftio_op *op)
 	dftio__op_complete(op, dftio__op_perform(op));
 }
 
+/* A ring says more of a poll than was asked. */
+static int64_t result(const struct dftio_op *op, int res)
+{
+	if (op->code == DFTIO_OP_POLL && res > 0)
+		return res & (op->arg.poll.events | POLLERR | POLLHUP | POLLNVAL);
+	return res;
+}
+
 static int drain(struct uring *r)
 {
 	struct io_uring_cqe cqe;
@@ -206,14 +214,15 @@ static int drain(struct uring *r)
 	int n = 0;
 
 	while (uring_pop(r, &cqe)) {
-		if (cqe.user_data == ATTEMPT)
-			continue; /* one that was given up */
+		if (cqe.user_data & 1)
+			continue; /* an attempt's that was given up: odd, no address */
+		uring_count(r, -1);
 		op = (struct dftio_op *)(uintptr_t)cqe.user_data;
 		if (dftio__op_goes_on(op, cqe.res)) {
 			go_on(r, op);
 			continue;
 		}
-		dftio__op_complete(op, cqe.res);
+		dftio__op_complete(op, result(op, cqe.res));
 		n++;
 	}
 	return n;
@@ -237,37 +246,62 @@ static int uring_reap(struct dftio_lane *lane, int timeout_ms)
 
 	if (n > 0)
 		return n;
+	if (timeout_ms == 0 && uring_is_idle(r))
+		return -ENOENT;
 	(void)uring_wait(r, timeout_ms);
 	return drain(r);
 }
 
-/*
- * Signals are open. A handler may leave by siglongjmp (then the lane is thrown away), or fork and return in the child:
- * there the ring is found empty and refuses, so that nothing here may wait for a completion that must come.
- */
-static int64_t uring_attempt(struct dftio_lane *lane, struct dftio_op *op)
+/* The attempt's own completion; those of attempts that were left are thrown away. False when it is not there. */
+static bool pop_own(struct uring *r, uint64_t name, int *res)
 {
-	struct uring *r = lane->impl;
-	struct io_uring_sqe *sqe;
 	struct io_uring_cqe cqe;
 
-	if (unlikely(!uring_is_idle(r) || op->arg.rw.len > DFTIO_MAX_RW || op->offset < 0 || !uring_survives_fork(r)))
-		return -EAGAIN;
-	sqe = uring_next_sqe(r);
+	while (uring_pop(r, &cqe)) {
+		if (cqe.user_data == name) {
+			*res = cqe.res;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Signals are open. A handler may leave by siglongjmp, switch to another stack, or fork and return in the child: there
+ * the ring is found empty and refuses. So nothing here waits for a completion that must come.
+ */
+static int64_t attempt(struct uring *r, struct dftio_op *op)
+{
+	uint64_t name = uring_begin_attempt(r);
+	struct io_uring_sqe *sqe = uring_next_sqe(r);
+	int res;
+
 	if (unlikely(!sqe))
 		return -EAGAIN;
 	io_uring_prep_read(sqe, op->fd, op->arg.rw.buf, (unsigned)op->arg.rw.len, (uint64_t)op->offset);
 	sqe->rw_flags = RWF_NOWAIT;
-	sqe->user_data = ATTEMPT;
+	sqe->user_data = name;
 	if (unlikely(uring_push(r) < 0))
 		return -EAGAIN;
 	/* It never waits, so its completion is there, or but a turn of the kernel's task work away. */
-	if (unlikely(!uring_pop(r, &cqe))) {
+	if (unlikely(!pop_own(r, name, &res))) {
 		(void)uring_wait(r, 0);
-		if (!uring_pop(r, &cqe))
+		if (!pop_own(r, name, &res))
 			return -EAGAIN;
 	}
-	return likely(cqe.user_data == ATTEMPT) ? cqe.res : -EAGAIN;
+	return res;
+}
+
+static int64_t uring_attempt(struct dftio_lane *lane, struct dftio_op *op)
+{
+	struct uring *r = lane->impl;
+	int64_t res;
+
+	if (unlikely(op->arg.rw.len > DFTIO_MAX_RW || op->offset < 0 || !uring_survives_fork(r)))
+		return -EAGAIN;
+	res = attempt(r, op);
+	uring_end_attempt(r);
+	return res;
 }
 
 /* What the prep column has no row for goes to the pool, which needs no ring. */

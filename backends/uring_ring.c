@@ -16,6 +16,7 @@
 #include "uring_ring.h"
 #include "config.h"
 #include "fdown.h"
+#include "life.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@
 #define UNREGISTER_RING_FDS      21
 
 #define WANTED_FEATURES (IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS | IORING_FEAT_EXT_ARG)
-#define OWN_TASKS       (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
+#define OWN_TASKS       (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN)
 #define NO_FD           (SETUP_NO_MMAP | SETUP_REGISTERED_FD_ONLY)
 #define PAGE            ((size_t)4096)
 
@@ -43,22 +44,27 @@ struct uring {
 	struct io_uring_sqe *sqes;
 	struct io_uring_cqe *cqes;
 	unsigned sq_mask, cq_mask, sq_entries;
-	unsigned queued;    /* entries the kernel has not taken yet */
-	unsigned in_flight; /* entries whose completion has not been popped */
+	unsigned in_flight; /* operations; attempts are not counted */
 	unsigned enter_flags;
+	uint64_t seq;                     /* names attempts */
+	bool attempting;                  /* an attempt is on its way, or was left by a jump */
 	_Atomic int fd;                   /* a descriptor, or an index when ENTER_REGISTERED_RING is in enter_flags */
 	unsigned entries;                 /* asked for */
 	void *kernel_rings, *kernel_sqes; /* mapped from the ring, before 6.5 */
 	size_t kernel_rings_size, kernel_sqes_size;
 };
 
+/*
+ * COOP_TASKRUN rather than DEFER_TASKRUN: with the latter the kernel lets go of a file that a worker has written only
+ * when the thread next enters its ring, and after close() the program finds it still open (ETXTBSY, a refused lock).
+ */
 static const struct rung {
 	unsigned flags;
 	const char *name;
 } ladder[] = {
-	{OWN_TASKS | NO_FD | SETUP_NO_SQARRAY, "no descriptor, SINGLE_ISSUER, DEFER_TASKRUN, NO_SQARRAY"},
-	{OWN_TASKS | NO_FD, "no descriptor, SINGLE_ISSUER, DEFER_TASKRUN"},
-	{OWN_TASKS | IORING_SETUP_CLAMP, "SINGLE_ISSUER, DEFER_TASKRUN"},
+	{OWN_TASKS | NO_FD | SETUP_NO_SQARRAY, "no descriptor, SINGLE_ISSUER, COOP_TASKRUN, NO_SQARRAY"},
+	{OWN_TASKS | NO_FD, "no descriptor, SINGLE_ISSUER, COOP_TASKRUN"},
+	{OWN_TASKS | IORING_SETUP_CLAMP, "SINGLE_ISSUER, COOP_TASKRUN"},
 	{IORING_SETUP_COOP_TASKRUN | IORING_SETUP_CLAMP, "COOP_TASKRUN"},
 	{IORING_SETUP_CLAMP, "no setup flags"},
 };
@@ -273,18 +279,43 @@ static void learn_opcodes(const struct uring *r)
 	store_relaxed(&opcodes, found);
 }
 
-int uring_open(struct uring **out)
+/*
+ * A ring is not closed in a thread that lives on: the kernel then interrupts that thread's calls from its exit work,
+ * and some of them end with EINTR although no signal came. So the ring of a probe is kept for the thread's lane.
+ */
+static DFTIO_TLS struct uring *spare;
+static DFTIO_TLS pid_t spare_pid;
+
+static struct uring *take_spare(void)
 {
-	unsigned entries = wanted_entries(), features;
+	struct uring *r = spare_pid == dftio__life->pid ? spare : NULL;
+
+	spare = NULL;
+	return r;
+}
+
+static int open_new(struct uring **out, unsigned *features)
+{
+	unsigned entries = wanted_entries();
 	int e;
 
-	while ((e = open_with(out, entries, &features)) == -ENOMEM && entries > 8)
+	while ((e = open_with(out, entries, features)) == -ENOMEM && entries > 8)
 		entries /= 2;
-	if (e < 0)
-		return e;
-	if (!load_relaxed(&opcodes))
+	return e;
+}
+
+int uring_open(struct uring **out)
+{
+	unsigned features;
+	int e;
+
+	*out = take_spare();
+	if (*out)
+		return 0;
+	e = open_new(out, &features);
+	if (e == 0 && !load_relaxed(&opcodes))
 		learn_opcodes(*out);
-	return 0;
+	return e;
 }
 
 void uring_close(struct uring *r)
@@ -316,14 +347,18 @@ struct io_uring_sqe *uring_next_sqe(struct uring *r)
 	return sqe;
 }
 
+/* Entries that the kernel has not taken: it takes them in its own time only when asked to, so nothing moves meanwhile.
+ */
+static unsigned queued(const struct uring *r)
+{
+	return load_relaxed(r->sq_tail) - load_acquire(r->sq_head);
+}
+
 static int enter(struct uring *r, unsigned min, unsigned flags, const void *arg, size_t size)
 {
-	int n = dftio__sys.io_uring_enter(r->fd, r->queued, min, flags | r->enter_flags, arg, size);
+	int n = dftio__sys.io_uring_enter(r->fd, queued(r), min, flags | r->enter_flags, arg, size);
 
-	if (n < 0)
-		return -errno;
-	r->queued -= (unsigned)n;
-	return n;
+	return n < 0 ? -errno : n;
 }
 
 int uring_push(struct uring *r)
@@ -332,18 +367,35 @@ int uring_push(struct uring *r)
 	int n;
 
 	store_release(r->sq_tail, tail + 1);
-	r->queued++;
-	r->in_flight++;
 	do
 		n = enter(r, 0, 0, NULL, 0);
 	while (n == -EINTR);
 	if (n > 0)
 		return 0;
-	/* Not one was taken: the entry is ours again. */
-	store_release(r->sq_tail, tail);
-	r->queued--;
-	r->in_flight--;
+	/* Not one was taken: the entry is ours again, unless another attempt of this thread has been at it since. */
+	if (queued(r) > 0 && load_relaxed(r->sq_tail) == tail + 1)
+		store_release(r->sq_tail, tail);
 	return n == 0 || n == -EAGAIN ? -EBUSY : n;
+}
+
+uint64_t uring_begin_attempt(struct uring *r)
+{
+	/* The one before was left by a jump: what it had queued is forgotten, what it had submitted is discarded. */
+	if (unlikely(r->attempting))
+		store_release(r->sq_tail, load_acquire(r->sq_head));
+	r->attempting = true;
+	r->seq += 2;
+	return r->seq | 1;
+}
+
+void uring_end_attempt(struct uring *r)
+{
+	r->attempting = false;
+}
+
+void uring_count(struct uring *r, int by)
+{
+	r->in_flight += (unsigned)by;
 }
 
 int uring_wait(struct uring *r, int timeout_ms)
@@ -360,16 +412,17 @@ int uring_wait(struct uring *r, int timeout_ms)
 bool uring_pop(struct uring *r, struct io_uring_cqe *out)
 {
 	unsigned head = load_relaxed(r->cq_head);
+	unsigned there = load_acquire(r->cq_tail) - head;
 	const struct io_uring_cqe *cqe = &r->cqes[head & r->cq_mask];
 
-	if (head == load_acquire(r->cq_tail))
+	/* More than there can be: a child that was forked between the two loads, and the second found it wiped. */
+	if (there == 0 || there > r->cq_mask + 1)
 		return false;
-	/* The result first: in a child that a handler forks in between, the name under it is wiped then. */
+	/* The result first: in a child that is forked in between, the name under it is wiped then. */
 	out->res = cqe->res;
 	atomic_signal_fence(memory_order_seq_cst);
 	out->user_data = *(volatile const __u64 *)&cqe->user_data;
 	store_release(r->cq_head, head + 1);
-	r->in_flight--;
 	return true;
 }
 
@@ -444,22 +497,34 @@ static int round_trip(struct uring *r)
 	return uring_pop(r, &cqe) ? 0 : -EIO;
 }
 
+/* Whether this ring does all that is needed: 0, or -errno. */
+static int examine(struct uring *r, unsigned features)
+{
+	int e;
+
+	if ((features & WANTED_FEATURES) != WANTED_FEATURES)
+		return -EOPNOTSUPP;
+	e = round_trip(r);
+	if (e < 0)
+		return e;
+	learn_opcodes(r);
+	return load_relaxed(&opcodes) ? 0 : -EOPNOTSUPP;
+}
+
 bool uring_probe(struct dftio_probe *p)
 {
-	unsigned features = 0;
-	struct uring *r;
-	int e, saved = errno;
+	unsigned features = WANTED_FEATURES;
+	struct uring *r = take_spare();
+	int e = 0, saved = errno;
 
-	e = open_with(&r, 8, &features);
+	if (!r)
+		e = open_new(&r, &features);
+	if (e == 0)
+		e = examine(r, features);
 	if (e == 0) {
-		if ((features & WANTED_FEATURES) != WANTED_FEATURES)
-			e = -EOPNOTSUPP;
-		else
-			e = round_trip(r);
-		if (e == 0) {
-			learn_opcodes(r);
-			e = load_relaxed(&opcodes) ? 0 : -EOPNOTSUPP;
-		}
+		spare = r;
+		spare_pid = dftio__life->pid;
+	} else if (r) {
 		uring_close(r);
 	}
 	errno = saved;

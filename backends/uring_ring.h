@@ -11,6 +11,7 @@ struct uring;
 struct io_uring_sqe;
 struct io_uring_cqe;
 
+/* The ring of a probe is kept for the calling thread's lane. */
 bool uring_probe(struct dftio_probe *p);
 
 /* Opens a ring for the calling thread, with DFTIO_QUEUE_DEPTH entries or as many as memory allows. 0 or -errno. */
@@ -42,8 +43,18 @@ int uring_wait(struct uring *r, int timeout_ms);
 /* Takes one completion. */
 bool uring_pop(struct uring *r, struct io_uring_cqe *out);
 
-/* Nothing queued, in flight or unreaped. */
+/* Operations that were pushed and not yet popped, as the caller counts them. */
+void uring_count(struct uring *r, int by);
+
+/* None of them. */
 bool uring_is_idle(const struct uring *r);
+
+/*
+ * An attempt: one entry pushed and popped with signals open. Begun, it has a name, odd and its own, for its completion
+ * to be told from those of attempts that were left by a jump.
+ */
+uint64_t uring_begin_attempt(struct uring *r);
+void uring_end_attempt(struct uring *r);
 
 /* Whether a forked child may go on touching it: memory of ours it has, wiped; what the kernel mapped it has not. */
 bool uring_survives_fork(const struct uring *r);

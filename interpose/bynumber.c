@@ -120,6 +120,6 @@ void dftio__by_number(long number, long a, long b, long c)
 		dftio__pool_leave();
 	/* Whether it will succeed is not known here: then the price is real calls. */
 	if (parts_tables(number, a, c))
-		store_relaxed(&dftio__tables_differ, true);
+		store_relaxed(&dftio__threads_differ, true);
 	errno = saved;
 }

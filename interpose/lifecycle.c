@@ -33,6 +33,9 @@ int dftio__clone(int (*next)(int (*)(void *), void *, int, void *, ...), int (*f
 	void *arg, void *parent_tid, void *tls, void *child_tid)
 {
 	dftio__share();
+	/* A process in our memory, beside us and with our thread-local data: then nothing of ours is anybody's own. */
+	if ((flags & CLONE_VM) && !(flags & (CLONE_VFORK | CLONE_THREAD)))
+		dftio__apart();
 	return next(fn, stack, flags, arg, parent_tid, tls, child_tid);
 }
 

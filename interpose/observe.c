@@ -105,7 +105,7 @@ int dftio__close_range(int (*next)(unsigned, unsigned, int), unsigned first, uns
 	else
 		r = close_around(next, first, last, flags);
 	if (r == 0 && (flags & (int)CLOSE_RANGE_UNSHARE))
-		store_relaxed(&dftio__tables_differ, true);
+		store_relaxed(&dftio__threads_differ, true);
 	return r;
 }
 
@@ -243,7 +243,7 @@ int dftio__unshare(int (*next)(int), int flags)
 		dftio__pool_leave();
 	r = next(flags);
 	if (r == 0 && (flags & CLONE_FILES))
-		store_relaxed(&dftio__tables_differ, true);
+		store_relaxed(&dftio__threads_differ, true);
 	return r;
 }
 
@@ -253,10 +253,10 @@ int dftio__setns(int (*next)(int, int), int fd, int nstype)
 	return next(fd, nstype);
 }
 
-/* This thread's credentials change, and no other's: our threads have theirs from whoever made them. */
+/* This thread's credentials change, and no other's. */
 void dftio__apart(void)
 {
-	dftio__tls.apart = 1;
+	store_relaxed(&dftio__threads_differ, true);
 }
 
 int dftio__setfs(int (*next)(unsigned), unsigned id)

@@ -20,6 +20,7 @@
 #include "fdown.h"
 #include "life.h"
 #include "next.h"
+#include "pool.h"
 #include "stats.h"
 
 #include <pthread.h>
@@ -69,8 +70,12 @@ void dftio__route_start(void)
 
 void dftio__route_stop(void)
 {
+	if (!dftio__life_is_owner())
+		return;
 	dftio__route = (struct dftio_route_state){0};
 	dftio__stats_stop();
+	dftio__engine_freeze();
+	dftio__pool_close();
 }
 
 void dftio__route_count(enum dftio_op_code code, int64_t r)
@@ -118,7 +123,7 @@ static struct plan make_plan(int fd, const void *frame)
 	kind = dftio__fd_kind(p.hint);
 	if (kind >= DFTIO_FD_PASS)
 		return passed(why_of_kind(kind));
-	if (unlikely(dftio__tls.apart || load_relaxed(&dftio__tables_differ)))
+	if (unlikely(load_relaxed(&dftio__threads_differ)))
 		return passed(DFTIO_WHY_PRIVATE);
 	if (dftio__config.route == DFTIO_ROUTE_AUTO)
 		p.way = kind == DFTIO_FD_DISK ? AUTO : INLINE;

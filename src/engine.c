@@ -27,9 +27,13 @@
 /* How long an operation may stand in the pool's queue before its waiter carries it out itself. */
 #define QUEUE_MS 10
 
+/* How often it looks after its lane while it waits for a pool thread. */
+#define LANE_MS 1
+
 extern const struct dftio_backend_ops dftio__backend_sync;
 
 static _Atomic(const struct dftio_backend_ops *) chosen;
+static _Atomic bool frozen; /* no system call of ours any more: lanes are left to the kernel */
 static char why[256] = "nothing has been routed yet";
 
 static const struct dftio_backend_ops *find_backend(const char *name)
@@ -140,11 +144,16 @@ static struct dftio_lane take_lane(struct dftio_lane *lane)
 	return taken;
 }
 
+void dftio__engine_freeze(void)
+{
+	store_relaxed(&frozen, true);
+}
+
 void dftio__engine_close_lane(struct dftio_lane *lane)
 {
 	struct dftio_lane taken = take_lane(lane);
 
-	if (taken.impl)
+	if (taken.impl && !load_relaxed(&frozen))
 		dftio__engine_backend()->close(&taken);
 }
 
@@ -172,7 +181,7 @@ bool dftio__engine_recover(const void *frame)
 		errno = saved;
 		return false;
 	}
-	dftio__engine_close_lane(&dftio__thread()->lane);
+	/* The lane knows by itself that its last attempt has not ended. */
 	dftio__tls.busy = 0;
 	atomic_signal_fence(memory_order_seq_cst);
 	dftio__tls.frame = NULL;
@@ -244,6 +253,16 @@ static bool asks_for_more(const struct dftio_op *op)
 	return (dftio__op_desc(op)->traits & DFTIO_T_VECTOR) && op->arg.v.flags;
 }
 
+/* An accept that is wrong is told so at once by the real call, and must not be waited for. */
+static bool is_listening(const struct dftio_op *op)
+{
+	int yes = 0;
+	socklen_t len = sizeof(yes);
+
+	return !(op->arg.sock.flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) &&
+	       getsockopt(op->fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
+}
+
 static void classify_stream(struct dftio_op *op, enum dftio_fd_kind kind)
 {
 	int status = dftio__sys.fcntl(op->fd, F_GETFL, 0);
@@ -254,6 +273,8 @@ static void classify_stream(struct dftio_op *op, enum dftio_fd_kind kind)
 		op->flags |= DFTIO_OPF_INSTANT;
 		return;
 	}
+	if (op->code == DFTIO_OP_ACCEPT && !is_listening(op))
+		return;
 	if (asks_for_more(op) || (kind == DFTIO_FD_SOCKET && has_time_limit(op)))
 		return;
 	op->flags |= DFTIO_OPF_WAITS;
@@ -348,8 +369,11 @@ static bool is_about_the_way(const struct dftio_op *op)
 	static const int read[] = {EAGAIN, EOPNOTSUPP, ENOSYS, ECANCELED, EINVAL, EINTR, EBADF, EFAULT, ENOMEM};
 	unsigned traits = dftio__op_desc(op)->traits;
 
-	if (op->carrier == DFTIO_BY_INLINE || may_want_sigxfsz(op))
-		return op->carrier != DFTIO_BY_INLINE;
+	if (op->carrier == DFTIO_BY_INLINE)
+		return false;
+	if (may_want_sigxfsz(op) || (op->res == -EPIPE && (traits & DFTIO_T_OUT)))
+		return true; /* and SIGPIPE likewise, at most once: it is blocked and pending where it was raised
+				already */
 	if (op->carrier == DFTIO_BY_POOL)
 		return op->res == DFTIO_POOL_REFUSED;
 	if (traits & DFTIO_T_ONCE)
@@ -359,6 +383,14 @@ static bool is_about_the_way(const struct dftio_op *op)
 	if (traits & DFTIO_T_OUT)
 		return is_one_of(op->res, write, ARRAY_SIZE(write));
 	return is_one_of(op->res, read, ARRAY_SIZE(read));
+}
+
+/* While a pool thread is waited for, what this thread has in its lane goes on. False when there is nothing. */
+static bool lane_goes_on(const struct dftio_backend_ops *be)
+{
+	struct dftio_thread *t = dftio__tls.self;
+
+	return t && t->lane.impl && be->reap(&t->lane, 0) >= 0;
 }
 
 static void wait_until_done(struct dftio_op *op, const struct dftio_sigs *sigs)
@@ -372,7 +404,7 @@ static void wait_until_done(struct dftio_op *op, const struct dftio_sigs *sigs)
 	/* A pool whose threads are all stuck (in a dead file system) must not stop what has nothing to do with it. */
 	if (!dftio__waiter_wait(op->waiter, QUEUE_MS) && dftio__pool_take_back(op))
 		perform_in_place(op);
-	while (!dftio__waiter_wait(op->waiter, TICK_MS))
+	while (!dftio__waiter_wait(op->waiter, lane_goes_on(be) ? LANE_MS : TICK_MS))
 		if (sigs)
 			dftio__sigs_let_fatal(sigs);
 	dftio__pool_done(op);
@@ -431,15 +463,18 @@ int64_t dftio__engine_attempt(struct dftio_op *op, const void *frame)
 	/* In this order, so that a thread left busy always has the frame by which that is found out. */
 	dftio__tls.frame = frame;
 	atomic_signal_fence(memory_order_seq_cst);
-	dftio__tls.busy++;
+	dftio__tls.busy = 1;
 	atomic_signal_fence(memory_order_seq_cst);
 	lane = my_lane(be);
 	if (likely(lane))
 		res = be->attempt(lane, op);
 	atomic_signal_fence(memory_order_seq_cst);
-	dftio__tls.busy--;
-	atomic_signal_fence(memory_order_seq_cst);
-	dftio__tls.frame = NULL;
+	/* Unless another stack of this thread took it for left, and makes an attempt of its own now. */
+	if (dftio__tls.frame == frame) {
+		dftio__tls.busy = 0;
+		atomic_signal_fence(memory_order_seq_cst);
+		dftio__tls.frame = NULL;
+	}
 	errno = saved;
 	return res;
 }

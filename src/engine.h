@@ -44,9 +44,12 @@ DFTIO_PRIVATE_API int64_t dftio__engine_attempt(struct dftio_op *op, const void 
 
 /*
  * This thread is busy. True when it is not any more: a handler that interrupted an attempt left by siglongjmp, and the
- * frame that would have ended it is gone; what it left in the lane is thrown away. `frame` as for the attempt.
+ * frame that would have ended it is gone. `frame` as for the attempt.
  */
 DFTIO_PRIVATE_API bool dftio__engine_recover(const void *frame);
+
+/* The process locks itself in: threads that end leave their lanes to the kernel. */
+DFTIO_PRIVATE_API void dftio__engine_freeze(void);
 
 void dftio__engine_close_lane(struct dftio_lane *lane);
 void dftio__engine_drop_lane(struct dftio_lane *lane);

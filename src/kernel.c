@@ -63,9 +63,9 @@ static bool has_cur_pos(void)
 	return has_feature(IORING_FEAT_RW_CUR_POS);
 }
 
-static bool has_defer(void)
+static bool has_single(void)
 {
-	return try_setup(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, NULL);
+	return try_setup(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN, NULL);
 }
 
 static bool has_no_sqarray(void)
@@ -91,7 +91,7 @@ static bool has_ring(void)
 }
 #define has_ext_arg       has_ring
 #define has_cur_pos       has_ring
-#define has_defer         has_ring
+#define has_single         has_ring
 #define has_no_sqarray    has_ring
 #define has_no_descriptor has_ring
 #endif
@@ -130,8 +130,8 @@ const struct dftio_feature dftio__features[] = {
 	{"io_uring", "5.1", "the io_uring backend; without it auto takes the next", has_ring},
 	{"io_uring EXT_ARG", "5.11", "waits with a time limit; the backend needs it", has_ext_arg},
 	{"io_uring RW_CUR_POS", "5.6", "reads at the file position; the backend needs it", has_cur_pos},
-	{"io_uring SINGLE_ISSUER, DEFER_TASKRUN", "6.1", "a ring per thread, reaped by its waiter; dropped without it",
-		has_defer},
+	{"io_uring SINGLE_ISSUER, COOP_TASKRUN", "6.0", "a ring per thread, reaped by its waiter; dropped without it",
+		has_single},
 	{"io_uring without a descriptor", "6.5", "nothing to close or inherit; else a high descriptor, closed on 5.18",
 		has_no_descriptor},
 	{"io_uring NO_SQARRAY", "6.6", "one indirection less; dropped without it", has_no_sqarray},

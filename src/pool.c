@@ -304,8 +304,10 @@ static void *maker_main(void *arg)
 		if (r)
 			not_made(r);
 	}
-	for (; pool.wanted; pool.wanted--)
-		not_made(EAGAIN);
+	/* Nobody refused those: their submitters take back what they wait for, and the next makes a maker. */
+	pool.threads -= pool.wanted;
+	pool.looking -= pool.wanted;
+	pool.wanted = 0;
 	pool.maker = false;
 	dftio__unlock(&pool.lock);
 	end_thread();
@@ -439,9 +441,8 @@ void dftio__pool_leave(void)
 	struct dftio_sigs s;
 	uint32_t seen;
 
-	if (!has_idle_to_leave() && dftio__pool_threads() == 0)
-		return;
-	if (!dftio__life_is_owner())
+	/* First who we are: a child's lock is as some thread of its parent's held it. */
+	if (!dftio__life_is_owner() || (!has_idle_to_leave() && dftio__pool_threads() == 0))
 		return;
 	dftio__sigs_block(&s);
 	store_relaxed(&leaving, true);
@@ -462,6 +463,8 @@ void dftio__pool_leave(void)
 
 void dftio__pool_close(void)
 {
+	if (!dftio__life_is_owner())
+		return;
 	dftio__lock(&pool.lock);
 	pool.closed = true;
 	dftio__unlock(&pool.lock);
@@ -471,6 +474,7 @@ void dftio__pool_close(void)
 void dftio__pool_reborn(void)
 {
 	memset(&pool, 0, sizeof(pool));
+	store_relaxed(&leaving, false);
 }
 
 unsigned dftio__pool_threads(void)

@@ -30,8 +30,8 @@ bool dftio__pool_take_back(struct dftio_op *op);
  */
 DFTIO_PRIVATE_API void dftio__pool_leave(void);
 
-/* The main thread has ended: workers must not keep the process alive. From now on none are made. */
-void dftio__pool_close(void);
+/* The same for good: the main thread has ended, or the process locks itself in. From now on none are made. */
+DFTIO_PRIVATE_API void dftio__pool_close(void);
 
 /* In a forked child: there are no threads. */
 void dftio__pool_reborn(void);

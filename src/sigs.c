@@ -53,9 +53,32 @@ static uint64_t pending_signals(void)
 	return pending;
 }
 
+static void (*disposition(int sig))(int)
+{
+	struct kernel_sigaction act;
+	int saved = errno;
+	long r = dftio__sys.syscall(SYS_rt_sigaction, sig, NULL, &act, sizeof(uint64_t));
+
+	errno = saved;
+	return r == 0 ? act.handler : SIG_IGN;
+}
+
+/* Blocked, a signal that is ignored waits too; not blocked it would never have been there. */
 bool dftio__sigs_pending(const struct dftio_sigs *s)
 {
-	return pending_signals() & ~s->old & ~FAULTS;
+	const uint64_t ignored_by_default = BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT);
+	uint64_t pending = pending_signals() & ~s->old & ~FAULTS;
+
+	for (int sig = 1; pending && sig <= 64; sig++) {
+		void (*handler)(int);
+
+		if (!(pending & BIT(sig)))
+			continue;
+		handler = disposition(sig);
+		if (handler != SIG_IGN && !(handler == SIG_DFL && (ignored_by_default & BIT(sig))))
+			return true;
+	}
+	return false;
 }
 
 void dftio__sigs_let_fatal(const struct dftio_sigs *s)
@@ -63,17 +86,10 @@ void dftio__sigs_let_fatal(const struct dftio_sigs *s)
 	static const int sigs[] = {
 		SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGALRM, SIGUSR1, SIGUSR2, SIGPIPE, SIGXCPU, SIGABRT, SIGTSTP};
 	uint64_t pending = pending_signals() & ~s->old, let = 0;
-	struct kernel_sigaction act;
-	int saved = errno;
 
-	for (size_t i = 0; i < ARRAY_SIZE(sigs); i++) {
-		if (!(pending & BIT(sigs[i])))
-			continue;
-		if (dftio__sys.syscall(SYS_rt_sigaction, sigs[i], NULL, &act, sizeof(uint64_t)) == 0 &&
-			act.handler == SIG_DFL)
+	for (size_t i = 0; i < ARRAY_SIZE(sigs); i++)
+		if ((pending & BIT(sigs[i])) && disposition(sigs[i]) == SIG_DFL)
 			let |= BIT(sigs[i]);
-	}
-	errno = saved;
 	if (let) {
 		set_mask(~FAULTS & ~let, NULL);
 		set_mask(~FAULTS, NULL);

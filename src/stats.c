@@ -13,6 +13,7 @@
 #include "engine.h"
 #include "fdown.h"
 #include "fdinfo.h"
+#include "futex.h"
 #include "life.h"
 #include "log.h"
 
@@ -24,7 +25,9 @@
 #include <unistd.h>
 
 static _Atomic int stderr_copy = -1;
-static _Atomic pid_t reported;
+static _Atomic pid_t reported;   /* by this process */
+static _Atomic pid_t reporter;   /* the thread that writes */
+static _Atomic uint32_t written; /* 1 when its report is there: a futex */
 
 struct sums {
 	struct dftio_counters ops[DFTIO_OP_MAX_];
@@ -243,8 +246,14 @@ void dftio__stats_report(void)
 	if (!dftio__config.stats || !dftio__life_is_owner())
 		return;
 	before = atomic_exchange(&reported, me);
-	if (before == me)
+	if (before == me) {
+		/* Another thread leaves too: it must not end the process in the middle of the report. */
+		if (!load_acquire(&written) && gettid() != load_relaxed(&reporter))
+			dftio__futex_wait(&written, 0, 1000);
 		return;
+	}
+	store_relaxed(&reporter, gettid());
+	store_relaxed(&written, 0);
 	/* _exit is no cancellation point: a pending request must not act in here and keep the process. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	out.len = 0;
@@ -258,6 +267,8 @@ void dftio__stats_report(void)
 		dftio__write_all(fd, out.buf, out.len);
 	if (fd >= 0 && dftio__config.stats_file[0])
 		dftio__sys.close(fd);
+	store_release(&written, 1);
+	dftio__futex_wake(&written, INT_MAX);
 	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 }

@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 
 DFTIO_TLS struct dftio_tls dftio__tls;
-_Atomic bool dftio__tables_differ;
+_Atomic bool dftio__threads_differ;
 
 _Static_assert(sizeof(struct dftio_tls) <= 256, "static TLS is scarce in a process we do not own");
 
@@ -115,8 +115,7 @@ void dftio__thread_reborn(void)
 			dftio__engine_drop_lane(&t->lane);
 		store_relaxed(&t->in_use, t == dftio__tls.self);
 	}
-	dftio__tls.apart = 0;
-	store_relaxed(&dftio__tables_differ, false);
+	store_relaxed(&dftio__threads_differ, false);
 	if (have_main_key)
 		pthread_setspecific(main_key, &main_key); /* it is the main thread now */
 }

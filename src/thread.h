@@ -42,17 +42,19 @@ struct dftio_thread {
 
 struct dftio_tls {
 	struct dftio_thread *self;
-	uint8_t busy;        /* this thread is inside the engine: what it does now is nested */
-	uint8_t apart;       /* its credentials are its own: no other thread may act for it */
-	uint16_t sample;     /* counts calls between attempts with RWF_NOWAIT */
-	const void *frame;   /* of the attempt that made it busy */
-	uint64_t blocked;    /* the signals that were blocked when it entered the engine */
+	uint8_t busy;      /* this thread is inside the engine: what it does now is nested */
+	uint16_t sample;   /* counts calls between attempts with RWF_NOWAIT */
+	const void *frame; /* of the attempt that made it busy */
+	uint64_t blocked;  /* the signals that were blocked when it entered the engine */
 };
 
 extern DFTIO_PRIVATE_API DFTIO_TLS struct dftio_tls dftio__tls;
 
-/* Not all threads have the same descriptors any more: real calls, from here on. */
-extern DFTIO_PRIVATE_API _Atomic bool dftio__tables_differ;
+/*
+ * Not all threads have the same descriptors or credentials any more: no thread may act for another. For good, and for
+ * all: a thread hands its own on to those it makes.
+ */
+extern DFTIO_PRIVATE_API _Atomic bool dftio__threads_differ;
 
 void dftio__thread_init(void);
 void dftio__thread_reborn(void);
