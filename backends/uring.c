@@ -297,7 +297,8 @@ static int64_t uring_attempt(struct dftio_lane *lane, struct dftio_op *op)
 	struct uring *r = lane->impl;
 	int64_t res;
 
-	if (unlikely(op->arg.rw.len > DFTIO_MAX_RW || op->offset < 0 || !uring_survives_fork(r)))
+	/* No ring: a child, forked just now. */
+	if (unlikely(!r || op->arg.rw.len > DFTIO_MAX_RW || op->offset < 0 || !uring_survives_fork(r)))
 		return -EAGAIN;
 	res = attempt(r, op);
 	uring_end_attempt(r);

@@ -22,17 +22,14 @@ enum {
 #undef DFTIO_OP
 };
 
-/* Seconds after which a case has failed: every wait of the contract ends long before. */
-#define PATIENCE 60
-
 #define PROMISE(verb, what)                                                                               \
 	static const struct promise promise_of_##verb##_##what = { (enum dftio_op_code)promise_code_##verb, #verb " " #what }; \
 	static const struct promise *const promise_entry_##verb##_##what                                  \
 		__attribute__((used, section("promises"))) = &promise_of_##verb##_##what;                  \
-	Test(verb, what, .init = contract_start, .timeout = PATIENCE)
+	Test(verb, what, .init = contract_start)
 
 /* What holds for all operations together. */
-#define PROMISE_OF_ALL(suite, what) Test(suite, what, .init = contract_start, .timeout = PATIENCE)
+#define PROMISE_OF_ALL(suite, what) Test(suite, what, .init = contract_start)
 
 /* One body for each operation of a family: static void what(enum dftio_op_code code). */
 #define PROMISE_BY(verb, what)              \

@@ -12,9 +12,12 @@
 
 #include <criterion/criterion.h>
 #include <linux/io_uring.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -41,10 +44,30 @@ static const char *machine_refuses_uring(void)
 #endif
 }
 
+/*
+ * Criterion's own limit of time does not reach a process that blocks its signals, as every wait of ours does.
+ * (Children have no timers of their parent's: see die_with_parent.)
+ */
+static void kill_after(int seconds)
+{
+	struct sigevent how = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
+	struct itimerspec when = { .it_value = { seconds, 0 } };
+	timer_t timer;
+
+	cr_assert_eq(timer_create(CLOCK_MONOTONIC, &how, &timer), 0);
+	cr_assert_eq(timer_settime(timer, 0, &when, NULL), 0);
+}
+
+void die_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 void contract_start(void)
 {
 	const char *wanted = getenv("TEST_BACKEND"), *refused;
 
+	kill_after(PATIENCE);
 	cr_assert_not_null(wanted, "TEST_BACKEND names the backend: sync, threadpool, epoll, io_uring");
 	snprintf(dftio__config.backend, sizeof(dftio__config.backend), "%s", wanted);
 	dftio__config.backend_forced = true;
@@ -63,10 +86,21 @@ int64_t call_kernel(const struct dftio_op *op)
 	return direct_call(op);
 }
 
+/* With TEST_SOLE every file is treated as the preload treats those that nobody else can have. */
+static void mark_sole(struct dftio_op *op)
+{
+	struct stat st;
+
+	if (getenv("TEST_SOLE") && (dftio__op_desc(op)->traits & DFTIO_T_FD) && fstat(op->fd, &st) == 0 &&
+		S_ISREG(st.st_mode))
+		op->flags |= DFTIO_OPF_FILE | DFTIO_OPF_SOLE;
+}
+
 int64_t call_engine(struct dftio_op *op)
 {
 	int64_t r;
 
+	mark_sole(op);
 	errno = ANY_ERRNO;
 	r = dftio__engine_run(op);
 	cr_assert_eq(errno, ANY_ERRNO, "%s changed errno to %d", dftio__op_desc(op)->name, errno);

@@ -19,8 +19,14 @@ struct pair {
 	int fd[SIDES];
 };
 
+/* Seconds after which a case has failed, and is killed: every wait of the contract ends long before. */
+#define PATIENCE 60
+
 /* Chooses the backend named by TEST_BACKEND; the case is skipped where this machine refuses it. */
 void contract_start(void);
+
+/* For a forked child, which its parent's end shall not leave behind. */
+void die_with_parent(void);
 
 /* Whether that backend carries everything out in the calling thread, so that nothing of it is ever in flight. */
 bool backend_is_in_place(void);
@@ -119,5 +125,6 @@ void ignore(int signal);
 
 /* The case cannot be had under valgrind, which would report what the kernel is asked to refuse. */
 void not_under_valgrind(void);
+bool under_valgrind(void);
 
 #define KIB ((size_t)1024)

@@ -289,8 +289,13 @@ void ignore(int signal_number)
 	signal(signal_number, SIG_IGN);
 }
 
+bool under_valgrind(void)
+{
+	return RUNNING_ON_VALGRIND;
+}
+
 void not_under_valgrind(void)
 {
-	if (RUNNING_ON_VALGRIND)
+	if (under_valgrind())
 		cr_skip_test("valgrind reports what the kernel is asked to refuse");
 }

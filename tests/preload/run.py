@@ -41,7 +41,6 @@ CONFIGURATIONS = {
     "disabled": {"DFTIO_DISABLE": "1"},
 }
 ON_REQUEST = {"disabled"}
-NAMES_OF_PLAIN_BACKENDS = {"epoll": "epoll", "io_uring": "io_uring", "sync": "sync", "threadpool": "threadpool"}
 SKIPPED = 77
 DIFF_LINES = 40
 
@@ -52,7 +51,7 @@ def arguments():
     parser.add_argument("--victims", required=True, type=Path, metavar="DIR", help="where the executables are")
     parser.add_argument("--only", action="append", metavar="GLOB", help="promises to run, as VICTIM/PROMISE")
     parser.add_argument("--config", action="append", choices=CONFIGURATIONS, help="configurations to run")
-    parser.add_argument("--timeout", type=float, default=40, help="seconds for one promise, native or preloaded")
+    parser.add_argument("--timeout", type=float, default=30, help="seconds for one promise, native or preloaded")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--repeat", type=int, default=1, help="run every configuration that often")
     parser.add_argument("--times", action="store_true", help="add a '# ' line with the seconds to each result")
@@ -266,7 +265,7 @@ def active_faults(runner, config):
         except (OSError, ValueError) as error:
             return [f"no statistics: {error}"]
     faults = []
-    if config in NAMES_OF_PLAIN_BACKENDS and stats.get("backend") != NAMES_OF_PLAIN_BACKENDS[config]:
+    if stats.get("backend") != CONFIGURATIONS[config].get("DFTIO_BACKEND", stats.get("backend")):
         faults.append(f"the backend is {stats.get('backend')}: {stats.get('why')}")
     row = stats.get("operations", {}).get("pread", {})
     if config != "disabled" and row.get("calls", 0) < 1:

@@ -114,7 +114,8 @@ def grep(run):
     run.run('grep', 'x', 'in/missing', 'in/tree', expect=2)
 
 
-@case('text tools', needs=['head', 'tail', 'split', 'tee', 'wc', 'cut', 'tr', 'comm', 'cmp', 'od', 'truncate', 'tac'])
+@case('text tools', needs=['head', 'tail', 'split', 'tee', 'wc', 'cut', 'tr', 'comm', 'cmp', 'od', 'truncate', 'tac',
+                           'sed', 'diff', 'find'])
 def text_tools(run):
     run.run('head', '-c', '100001', 'in/big.bin')
     run.run('head', '-n', '-7', 'in/unended.txt')
@@ -132,3 +133,6 @@ def text_tools(run):
     run.run('cmp', 'in/big.bin', 'in/small.bin', expect=1)
     run.run('od', '-A', 'x', '-t', 'x1z', '-j', '1000', '-N', '5000', 'in/big.bin')
     run.run('truncate', '-s', '12345', 'one')
+    run.run('sed', '-i', 's/many/few/', 'two')
+    run.run('diff', 'in/text.txt', 'in/unended.txt', expect=1)
+    run.run('find', 'in/tree/', '-newer', 'in/tree/d0/e0/f1.txt', '-size', '+20k')

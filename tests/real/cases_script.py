@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""bash, Python and Perl: interpreters that use descriptors, processes, threads and signals in their own ways."""
+"""bash, Python, Perl and a compiler: they use descriptors, processes, threads and signals in their own ways."""
 
 from harness import PYTHON, Skip, case
 
@@ -72,3 +72,18 @@ def perl(run):
     run.path('edited').write_bytes(run.path('in/text.txt').read_bytes())
     run.run('perl', '-pi.orig', '-e', 's/\\b(\\w)(\\w+)/$2$1/g', 'edited')
     run.run('perl', '-ne', 'print if eof or $. % 1000 == 0', 'in/text.txt', 'in/unended.txt')
+
+
+@case('gcc', needs=['gcc', 'ar'])
+def gcc(run):
+    """Compiler, assembler and linker hand each other files; the same source gives the same bytes."""
+    for n in range(4):
+        run.path(f'part{n}.c').write_text(f'int part{n}(int x) {{ return x * {n} + {n}; }}\n', encoding='ascii')
+    run.path('main.c').write_text(
+        '#include <stdio.h>\nint part0(int), part1(int), part2(int), part3(int);\n'
+        'int main(void) { printf("%d\\n", part0(1) + part1(2) + part2(3) + part3(4)); return 7; }\n', encoding='ascii')
+    run.run('gcc', '-O1', '-g', '-ffile-prefix-map=' + str(run.dir) + '=.', '-c', *(f'part{n}.c' for n in range(4)))
+    run.run('ar', 'rcD', 'libparts.a', *(f'part{n}.o' for n in range(4)))
+    run.run('gcc', '-pipe', '-o', 'program', 'main.c', 'libparts.a')
+    run.run('./program', expect=7)
+    run.run('gcc', '-c', 'in/missing.c', expect=1)

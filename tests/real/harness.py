@@ -29,6 +29,7 @@ PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 PYTHON = '/usr/bin/python3'
 SANITIZER_OPTIONS = ('ASAN_OPTIONS', 'UBSAN_OPTIONS', 'TSAN_OPTIONS', 'LSAN_OPTIONS')
 HANGS_BEFORE_HASTE = 5
+SECONDS_TO_DIE = 2
 KEPT_BYTES_MAX = 64 * 1024
 NR_IO_URING_SETUP = 425  # the same on every architecture
 
@@ -145,14 +146,21 @@ def uring_refusal():
 # --- children ------------------------------------------------------------------------------------------------
 
 _alive = set()
-_alive_lock = threading.Lock()
+_alive_lock = threading.Lock()      # held while a child is started, so that none is missed at the end
+_ending = threading.Event()
 
 
 def _spawn(argv, **popen):
-    child = subprocess.Popen(argv, start_new_session=True, **popen)
     with _alive_lock:
+        refuse_when_ending()
+        child = subprocess.Popen(argv, start_new_session=True, **popen)
         _alive.add(child.pid)
     return child
+
+
+def refuse_when_ending():
+    if _ending.is_set():
+        raise Failed('the runner was told to end')
 
 
 def _session_members(leader):
@@ -190,11 +198,15 @@ def _forget(child):
 
 
 def kill_everything():
-    """For the runner's own end."""
+    """For the runner's own end: afterwards no child runs, and none is started any more."""
+    _ending.set()
     with _alive_lock:
         leaders = list(_alive)
     for leader in leaders:
         _kill_session(leader)
+        deadline = time.monotonic() + SECONDS_TO_DIE
+        while any(_session_members(leader)) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def where_it_hangs(leader):
@@ -231,6 +243,7 @@ class Run:
     """A case being carried out in a directory of its own, natively (COMBO None) or under the shim."""
 
     def __init__(self, suite, name, combo, prefix=()):
+        refuse_when_ending()
         self.suite = suite
         self.combo = combo
         self.prefix = list(prefix)

@@ -28,7 +28,7 @@
 #endif
 
 #define NR_IO_URING_SETUP 425 /* the same on every architecture */
-#define STATUS_NO_FILTER 125
+#define STATUS_NO_FILTER  125
 
 static int complain(const char *what)
 {

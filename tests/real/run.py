@@ -22,17 +22,19 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 import traceback
 
-import cases_archive    # noqa: F401 (importing a family registers its cases)
-import cases_coreutils  # noqa: F401
+sys.dont_write_bytecode = True  # a test leaves the source tree as it was
+
+# ruff: noqa: E402, F401 (importing a family of cases registers them)
+import cases_archive
+import cases_coreutils
 import cases_sandbox
-import cases_script     # noqa: F401
-import cases_server     # noqa: F401
+import cases_script
+import cases_server
 import cases_stats
-import cases_store      # noqa: F401
+import cases_store
 import compare
 import harness
 import inputs
@@ -195,9 +197,12 @@ def prove_all(points, chosen):
     with concurrent.futures.ThreadPoolExecutor(chosen.jobs) as pool:
         # The last point looks back on all the others.
         futures = [pool.submit(prove, point) for point in points[:-1]]
-        for number, future in enumerate(futures, 1):
-            outcomes.append(future.result())
-            report(number, points[number - 1], outcomes[-1])
+        try:
+            for number, future in enumerate(futures, 1):
+                outcomes.append(future.result())
+                report(number, points[number - 1], outcomes[-1])
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
     outcomes.append(prove(points[-1]))
     report(len(points), points[-1], outcomes[-1])
     if chosen.verbose:
@@ -210,44 +215,37 @@ def prove_all(points, chosen):
 def main():
     chosen = options()
     os.umask(0o022)
-    signal.signal(signal.SIGTERM, lambda *_: stop_at_once(128 + signal.SIGTERM))
-    signal.signal(signal.SIGINT, lambda *_: stop_at_once(128 + signal.SIGINT))
     shim = ':'.join(os.path.abspath(part) for part in chosen.shim.split(':')) if chosen.shim else ''
     if shim and lacks_sanitizer(shim):
         say('1..0 # SKIP the shim is built with a sanitizer; name its runtime first in --shim')
         return 0
     launcher = os.path.abspath(chosen.launcher) if chosen.launcher else ''
     base = pathlib.Path(tempfile.mkdtemp(prefix='dftio-real-', dir=os.path.realpath(chosen.dir)))
+
+    def clean_up():
+        harness.kill_everything()
+        if chosen.keep:
+            say(f'# left in {base}')
+        else:
+            shutil.rmtree(base, ignore_errors=True)
+
+    def stop_at_once(number, _frame):
+        """No child may survive the runner. The main thread starts none, and so holds no lock that this needs."""
+        clean_up()
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop_at_once)
+    signal.signal(signal.SIGINT, stop_at_once)
     suite = harness.Suite(base, shim, launcher, chosen.timeout, chosen.keep)
-    global working_directory
-    working_directory = None if chosen.keep else base
     try:
         inputs.make(suite.inputs)
         points = all_points(suite, chosen) + [inputs_untouched(suite)]
         return 0 if prove_all(points, chosen) else 2
-    except Exception:
+    except Exception:  # TAP has a line for it
         say('Bail out! the runner failed', *('# ' + line for line in traceback.format_exc().splitlines()))
         return 2
     finally:
         clean_up()
-
-
-working_directory = None
-
-
-def clean_up():
-    harness.kill_everything()
-    if working_directory:
-        shutil.rmtree(working_directory, ignore_errors=True)
-    else:
-        say('# everything was left in the working directory')
-
-
-def stop_at_once(status):
-    """The runner was told to end: no child may survive it."""
-    threading.Thread(target=lambda: (time.sleep(10), os._exit(status)), daemon=True).start()
-    clean_up()
-    os._exit(status)
 
 
 if __name__ == '__main__':

@@ -106,7 +106,7 @@ const struct transfer transfers[] = {
 
 const struct transfer *transfer_named(const char *name)
 {
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		if (strcmp(t->name, name) == 0)
 			return t;
 	}

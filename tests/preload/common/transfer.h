@@ -24,6 +24,4 @@ extern const struct transfer transfers[];
 /* The entry of that name; the process gives up when there is none. */
 const struct transfer *transfer_named(const char *name);
 
-#define FOR_TRANSFERS(t) for (const struct transfer *t = transfers; t->name != NULL; t++)
-
 #endif

@@ -181,7 +181,7 @@ int make_unnamed(const char *directory, size_t len)
 	snprintf(path, sizeof(path), "%s/unnamed", directory);
 	fd = raw_open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
 	NEED(fd >= 0);
-	NEED(syscall(SYS_unlinkat, AT_FDCWD, path, 0) == 0);
+	NEED(RAW(SYS_unlinkat, AT_FDCWD, path, 0) == 0);
 	write_pattern(fd, len);
 	return fd;
 }
@@ -202,7 +202,7 @@ static void for_numbers(const char *directory, void (*each)(int number, void *to
 	snprintf(path, sizeof(path), "/proc/self/%s", directory);
 	fd = raw_open(path, O_RDONLY | O_DIRECTORY, 0);
 	NEED(fd >= 0);
-	while ((n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0) {
+	while ((n = RAW(SYS_getdents64, fd, buf, sizeof(buf))) > 0) {
 		for (long at = 0; at < n;) {
 			unsigned short length;
 			const char *name = buf + at + 19;
@@ -248,12 +248,12 @@ void say_descriptors(const char *label)
 
 int count_mappings(const char *word)
 {
-	enum { BIGGEST = 4 << 20 };
+	enum { BIGGEST = 4 << 20, USE = PROT_READ | PROT_WRITE, KIND = MAP_PRIVATE | MAP_ANONYMOUS };
 	size_t len = 0;
 	ssize_t n;
 	int count = 0;
 	int fd = raw_open("/proc/self/maps", O_RDONLY, 0);
-	char *all = (char *)syscall(SYS_mmap, NULL, BIGGEST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *all = (char *)RAW(SYS_mmap, NULL, BIGGEST, USE, KIND, -1, 0);
 
 	NEED(fd >= 0 && all != MAP_FAILED);
 	while (len < BIGGEST - 1 && (n = raw_read(fd, all + len, BIGGEST - 1 - len)) > 0)
@@ -262,7 +262,7 @@ int count_mappings(const char *word)
 	raw_close(fd);
 	for (char *at = all; (at = strstr(at, word)) != NULL; at += strlen(word))
 		count++;
-	syscall(SYS_munmap, all, BIGGEST);
+	RAW(SYS_munmap, all, BIGGEST);
 	return count;
 }
 

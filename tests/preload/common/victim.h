@@ -13,28 +13,26 @@
 #ifndef VICTIM_H
 #define VICTIM_H
 
+#include "raw.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 struct promise {
 	const char *name;
 	void (*check)(void);
-	bool may_warn; /* it starves or misleads the preload, which may then say so on stderr when a backend is forced */
+	bool may_warn; /* it starves or misleads the preload, which may say so on stderr when a backend is forced */
 	bool hidden;   /* a part of another promise, never run by itself */
 };
 
-/* Each victim defines it, and ends it with PROMISES_END. */
+/* Each victim defines it, as {PROMISE(function)}, and ends it with an entry that has no name. */
 extern const struct promise promises[];
-#define PROMISE(function) {.name = #function, .check = (function)}
-#define PROMISE_MAY_WARN(function) {.name = #function, .check = (function), .may_warn = true}
-#define PROMISE_HIDDEN(function) {.name = #function, .check = (function), .hidden = true}
-#define PROMISES_END {.name = NULL}
+#define PROMISE(function) .name = #function, .check = (function)
 
 /* One line of observation. Survives close(1) when `say_on` was moved first. */
 extern int say_on;
@@ -102,61 +100,5 @@ void alarm_every(long microseconds);
 
 /* Seconds of a clock that only goes forward. */
 double now(void);
-
-/* Past the preload. 64-bit machines only: the offset is one argument. */
-static inline ssize_t raw_read(int fd, void *buf, size_t len)
-{
-	return syscall(SYS_read, fd, buf, len);
-}
-
-static inline ssize_t raw_write(int fd, const void *buf, size_t len)
-{
-	return syscall(SYS_write, fd, buf, len);
-}
-
-static inline ssize_t raw_pread(int fd, void *buf, size_t len, off64_t offset)
-{
-	return syscall(SYS_pread64, fd, buf, len, offset);
-}
-
-static inline ssize_t raw_pwrite(int fd, const void *buf, size_t len, off64_t offset)
-{
-	return syscall(SYS_pwrite64, fd, buf, len, offset);
-}
-
-static inline int raw_open(const char *path, int flags, mode_t mode)
-{
-	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-}
-
-static inline int raw_close(int fd)
-{
-	return (int)syscall(SYS_close, fd);
-}
-
-static inline off64_t raw_seek(int fd, off64_t offset, int whence)
-{
-	return syscall(SYS_lseek, fd, offset, whence);
-}
-
-static inline int raw_fcntl(int fd, int command, long argument)
-{
-	return (int)syscall(SYS_fcntl, fd, command, argument);
-}
-
-static inline int raw_truncate(int fd, off64_t length)
-{
-	return (int)syscall(SYS_ftruncate, fd, length);
-}
-
-static inline int raw_pipe(int ends[2], int flags)
-{
-	return (int)syscall(SYS_pipe2, ends, flags);
-}
-
-static inline int raw_gettid(void)
-{
-	return (int)syscall(SYS_gettid);
-}
 
 #endif

@@ -8,6 +8,7 @@
  * Never:   calls anything but what is under test and snprintf: little else works as early.
  */
 #include "early.h"
+#include "../common/raw.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,6 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -28,7 +28,7 @@ static void tell(const char *what, long ret, int err)
 	char line[160];
 	int len = snprintf(line, sizeof(line), "%s, %s: %ld errno %d\n", phase, what, ret, err);
 
-	syscall(SYS_write, 1, line, (size_t)len);
+	RAW(SYS_write, 1, line, (size_t)len);
 }
 
 #define TELL(call)                                                                                                     \

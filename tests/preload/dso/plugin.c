@@ -6,11 +6,12 @@
  * Threads: the one that loads, calls or unloads it.
  * Never:   prints by an interposed name.
  */
+#include "../common/raw.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@ static void tell(const char *when, const char *what, long ret, int err)
 	char line[128];
 	int len = snprintf(line, sizeof(line), "%s, %s: %ld errno %d\n", when, what, ret, err);
 
-	syscall(SYS_write, 1, line, (size_t)len);
+	RAW(SYS_write, 1, line, (size_t)len);
 }
 
 #define TELL(call)                                                                                                     \

@@ -34,163 +34,66 @@ static void prepare(void)
 	raw_write(pair[1], block, 4096);
 }
 
-enum point {
-	READ, PREAD, PREAD64, READV, PREADV, PREADV2, WRITE, PWRITE, PWRITE64, WRITEV, PWRITEV, PWRITEV2, READ_PIPE,
-	WRITE_PIPE, OPEN, OPENAT, OPEN64, CREAT, CLOSE, FCNTL, FCNTL_LOCK, FSYNC, FDATASYNC, LSEEK, FTRUNCATE, DUP, DUP2,
-	SENDFILE, COPY, SYNC_RANGE, SEND, RECV, RECVFROM, ACCEPT, CONNECT, CLOSE_RANGE, POINTS
-};
+static struct iovec piece = {block, 100};
+static struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+static const struct sockaddr_un nobody = {AF_UNIX, "nobody"};
+static off64_t from;
+static off64_t to = 50000;
 
-static const char *const point_names[POINTS] = {"read", "pread", "pread64", "readv", "preadv", "preadv2", "write",
-	"pwrite", "pwrite64", "writev", "pwritev", "pwritev2", "read of a pipe", "write to a pipe", "open", "openat",
-	"open64", "creat", "close", "fcntl", "fcntl lock", "fsync", "fdatasync", "lseek", "ftruncate", "dup", "dup2",
-	"sendfile", "copy_file_range", "sync_file_range", "send", "recv", "recvfrom", "accept", "connect", "close_range"};
+/* Every call that could be a cancellation point: its name in the observations, and the call. */
+#define EACH_POINT(X)                                                                                                  \
+	X(read, read(file, block, 100))                                                                                \
+	X(pread, pread(file, block, 100, 0))                                                                           \
+	X(pread64, pread64(file, block, 100, 0))                                                                       \
+	X(readv, readv(file, &piece, 1))                                                                               \
+	X(preadv, preadv(file, &piece, 1, 0))                                                                          \
+	X(preadv2, preadv2(file, &piece, 1, 0, 0))                                                                     \
+	X(write, write(file, block, 100))                                                                              \
+	X(pwrite, pwrite(file, block, 100, 0))                                                                         \
+	X(pwrite64, pwrite64(file, block, 100, 0))                                                                     \
+	X(writev, writev(file, &piece, 1))                                                                             \
+	X(pwritev, pwritev(file, &piece, 1, 0))                                                                        \
+	X(pwritev2, pwritev2(file, &piece, 1, 0, 0))                                                                   \
+	X(read_of_a_pipe, read(pipe_ends[0], block, 10))                                                               \
+	X(write_to_a_pipe, write(pipe_ends[1], block, 10))                                                             \
+	X(open, open("file", O_RDONLY))                                                                                \
+	X(open64, open64("file", O_RDONLY))                                                                            \
+	X(openat, openat(AT_FDCWD, "file", O_RDONLY))                                                                  \
+	X(creat, creat("created", 0600))                                                                               \
+	X(close, close(900))                                                                                           \
+	X(close_range, close_range(900, 910, 0))                                                                       \
+	X(fcntl, fcntl(file, F_GETFL))                                                                                 \
+	X(fcntl_to_lock, fcntl(file, F_SETLKW, &lock))                                                                 \
+	X(fsync, fsync(file))                                                                                          \
+	X(fdatasync, fdatasync(file))                                                                                  \
+	X(sync_file_range, sync_file_range(file, 0, 0, 7))                                                             \
+	X(lseek, lseek(file, 0, SEEK_CUR))                                                                             \
+	X(ftruncate, ftruncate(file, 100000))                                                                          \
+	X(dup, raw_close(dup(file)))                                                                                   \
+	X(dup2, dup2(file, 500))                                                                                       \
+	X(sendfile, sendfile(pair[0], file, &from, 10))                                                                \
+	X(copy_file_range, copy_file_range(file, &from, file, &to, 10, 0))                                             \
+	X(send, send(pair[0], block, 10, 0))                                                                           \
+	X(recv, recv(pair[0], block, 10, MSG_DONTWAIT))                                                                \
+	X(recvfrom, recvfrom(pair[0], block, 10, MSG_DONTWAIT, NULL, NULL))                                            \
+	X(accept, accept(pair[0], NULL, NULL))                                                                         \
+	X(connect, connect(pair[0], (const struct sockaddr *)&nobody, sizeof(nobody)))
 
-static void call_file(enum point point)
-{
-	struct iovec vector = {block, 100};
-
-	switch (point) {
-	case READ:
-		read(file, block, 100);
-		break;
-	case PREAD:
-		pread(file, block, 100, 0);
-		break;
-	case PREAD64:
-		pread64(file, block, 100, 0);
-		break;
-	case READV:
-		readv(file, &vector, 1);
-		break;
-	case PREADV:
-		preadv(file, &vector, 1, 0);
-		break;
-	case PREADV2:
-		preadv2(file, &vector, 1, 0, 0);
-		break;
-	case WRITE:
-		write(file, block, 100);
-		break;
-	case PWRITE:
-		pwrite(file, block, 100, 0);
-		break;
-	case PWRITE64:
-		pwrite64(file, block, 100, 0);
-		break;
-	case WRITEV:
-		writev(file, &vector, 1);
-		break;
-	case PWRITEV:
-		pwritev(file, &vector, 1, 0);
-		break;
-	default:
-		pwritev2(file, &vector, 1, 0, 0);
-		break;
+#define DEFINE(name, call)                                                                                             \
+	static void point_##name(void)                                                                                 \
+	{                                                                                                              \
+		(void)(call);                                                                                          \
 	}
-}
+EACH_POINT(DEFINE)
 
-static void call_descriptor(enum point point)
-{
-	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-
-	switch (point) {
-	case OPEN:
-		open("file", O_RDONLY);
-		break;
-	case OPENAT:
-		openat(AT_FDCWD, "file", O_RDONLY);
-		break;
-	case OPEN64:
-		open64("file", O_RDONLY);
-		break;
-	case CREAT:
-		creat("created", 0600);
-		break;
-	case CLOSE:
-		close(900);
-		break;
-	case FCNTL:
-		fcntl(file, F_GETFL);
-		break;
-	case FCNTL_LOCK:
-		fcntl(file, F_SETLKW, &lock);
-		break;
-	case FSYNC:
-		fsync(file);
-		break;
-	case FDATASYNC:
-		fdatasync(file);
-		break;
-	case LSEEK:
-		lseek(file, 0, SEEK_CUR);
-		break;
-	case FTRUNCATE:
-		ftruncate(file, 100000);
-		break;
-	case DUP:
-		raw_close(dup(file));
-		break;
-	case DUP2:
-		dup2(file, 500);
-		break;
-	default:
-		close_range(900, 910, 0);
-		break;
-	}
-}
-
-static void call_other(enum point point)
-{
-	struct sockaddr_un nobody = {AF_UNIX, "nobody"};
-	off64_t at = 0;
-	off64_t to = 50000;
-
-	switch (point) {
-	case READ_PIPE:
-		read(pipe_ends[0], block, 10);
-		break;
-	case WRITE_PIPE:
-		write(pipe_ends[1], block, 10);
-		break;
-	case SENDFILE:
-		sendfile(pair[0], file, &at, 10);
-		break;
-	case COPY:
-		copy_file_range(file, &at, file, &to, 10, 0);
-		break;
-	case SYNC_RANGE:
-		sync_file_range(file, 0, 0, 7);
-		break;
-	case SEND:
-		send(pair[0], block, 10, 0);
-		break;
-	case RECV:
-		recv(pair[0], block, 10, MSG_DONTWAIT);
-		break;
-	case RECVFROM:
-		recvfrom(pair[0], block, 10, MSG_DONTWAIT, NULL, NULL);
-		break;
-	case ACCEPT:
-		accept(pair[0], NULL, NULL);
-		break;
-	default:
-		connect(pair[0], (struct sockaddr *)&nobody, sizeof(nobody));
-		break;
-	}
-}
-
-static void make_call(enum point point)
-{
-	if (point <= PWRITEV2)
-		call_file(point);
-	else if ((point >= OPEN && point <= DUP2) || point == CLOSE_RANGE)
-		call_descriptor(point);
-	else
-		call_other(point);
-}
+#define ENTRY(name, call) {#name, point_##name},
+static const struct point {
+	const char *name;
+	void (*call)(void);
+} points[] = {EACH_POINT(ENTRY)};
 
 struct request {
-	enum point point;
+	const struct point *point;
 	bool disabled;
 	bool came_back;
 	bool cleaned_up;
@@ -215,7 +118,7 @@ static void *be_cancelled(void *argument)
 	if (r->disabled)
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
 	pthread_cancel(pthread_self());
-	make_call(r->point);
+	r->point->call();
 	r->came_back = true;
 	pthread_cleanup_pop(0);
 	return NULL;
@@ -224,8 +127,8 @@ static void *be_cancelled(void *argument)
 static void ask_points(bool disabled)
 {
 	prepare();
-	for (int i = 0; i < POINTS; i++) {
-		struct request r = {.point = (enum point)i, .disabled = disabled};
+	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+		struct request r = {.point = &points[i], .disabled = disabled};
 		pthread_t thread;
 		void *result;
 		off64_t before = raw_seek(file, 0, SEEK_CUR);
@@ -234,7 +137,7 @@ static void ask_points(bool disabled)
 		NEED(pthread_create(&thread, NULL, be_cancelled, &r) == 0);
 		pthread_join(thread, &result);
 		after = raw_seek(file, 0, SEEK_CUR);
-		say("%s: %s, %s, clean-up read %zd, position %+lld", point_names[i],
+		say("%s: %s, %s, clean-up read %zd, position %+lld", points[i].name,
 			result == PTHREAD_CANCELED ? "cancelled" : "not cancelled",
 			r.came_back ? "the call came back" : "the call did not come back", r.read_in_clean_up,
 			(long long)(after - before));
@@ -400,16 +303,16 @@ static void busy_readers_are_ended(void)
 		not_cancelled += result != PTHREAD_CANCELED;
 		misplaced += raw_seek(file, 0, SEEK_CUR) % 512 != 0;
 	}
-	verdict(r.wrong == 0 && misplaced == 0 && not_cancelled == 0, "wrong %d, misplaced %d, not cancelled %d", r.wrong,
-		misplaced, not_cancelled);
+	verdict(r.wrong == 0 && misplaced == 0 && not_cancelled == 0, "wrong %d, misplaced %d, not cancelled %d",
+		r.wrong, misplaced, not_cancelled);
 	say_descriptors("open");
 }
 
 const struct promise promises[] = {
-	PROMISE(a_pending_request_acts_at_the_call),
-	PROMISE(a_pending_request_waits_while_disabled),
-	PROMISE(a_pending_request_acts_when_warm),
-	PROMISE(waiting_calls_are_ended),
-	PROMISE(busy_readers_are_ended),
-	PROMISES_END,
+	{PROMISE(a_pending_request_acts_at_the_call)},
+	{PROMISE(a_pending_request_waits_while_disabled)},
+	{PROMISE(a_pending_request_acts_when_warm)},
+	{PROMISE(waiting_calls_are_ended)},
+	{PROMISE(busy_readers_are_ended)},
+	{.name = NULL},
 };

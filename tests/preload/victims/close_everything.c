@@ -250,13 +250,13 @@ static void listing_is_the_same_before_and_after(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(closing_every_number),
-	PROMISE(closing_a_range),
-	PROMISE(closing_from_a_number),
-	PROMISE(closing_around_a_file),
-	PROMISE(duplicating_onto_every_number),
-	PROMISE(closing_everything_else_beside_a_reader),
-	PROMISE(standard_descriptors_are_numbers_like_others),
-	PROMISE(listing_is_the_same_before_and_after),
-	PROMISES_END,
+	{PROMISE(closing_every_number)},
+	{PROMISE(closing_a_range)},
+	{PROMISE(closing_from_a_number)},
+	{PROMISE(closing_around_a_file)},
+	{PROMISE(duplicating_onto_every_number)},
+	{PROMISE(closing_everything_else_beside_a_reader)},
+	{PROMISE(standard_descriptors_are_numbers_like_others)},
+	{PROMISE(listing_is_the_same_before_and_after)},
+	{.name = NULL},
 };

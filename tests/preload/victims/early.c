@@ -20,8 +20,8 @@ static void before_everything(int argc, char **argv, char **environment)
 		early_calls("preinit");
 }
 
-__attribute__((section(".preinit_array"), used)) static void (*const preinit)(int, char **, char **) =
-	before_everything;
+__attribute__((section(".preinit_array"), used)) static void (*const preinit)(
+	int, char **, char **) = before_everything;
 
 /* The program's own constructor: after the preload's, before main. */
 __attribute__((constructor)) static void before_main(int argc, char **argv)
@@ -68,11 +68,11 @@ static void every_call_in_an_exit_handler(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(every_call_in_an_earlier_constructor),
-	PROMISE(every_call_before_any_constructor),
-	PROMISE(every_call_before_main),
-	PROMISE(every_call_in_a_later_destructor),
-	PROMISE(only_in_a_later_destructor),
-	PROMISE(every_call_in_an_exit_handler),
-	PROMISES_END,
+	{PROMISE(every_call_in_an_earlier_constructor)},
+	{PROMISE(every_call_before_any_constructor)},
+	{PROMISE(every_call_before_main)},
+	{PROMISE(every_call_in_a_later_destructor)},
+	{PROMISE(only_in_a_later_destructor)},
+	{PROMISE(every_call_in_an_exit_handler)},
+	{.name = NULL},
 };

@@ -195,8 +195,8 @@ static void io_allocates_nothing_once_warm(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(io_in_malloc_from_the_first_one),
-	PROMISE(io_in_malloc_called_by_libc),
-	PROMISE(io_allocates_nothing_once_warm),
-	PROMISES_END,
+	{PROMISE(io_in_malloc_from_the_first_one)},
+	{PROMISE(io_in_malloc_called_by_libc)},
+	{PROMISE(io_allocates_nothing_once_warm)},
+	{.name = NULL},
 };

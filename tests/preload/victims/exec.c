@@ -94,8 +94,8 @@ static void descriptors_are_passed_on_to_a_child(void)
 /* With an environment of the program's own making: without the preload, if it did not think of it. */
 static void an_environment_of_its_own(void)
 {
-	char *arguments[] = {(char *)(uintptr_t)"exec", (char *)(uintptr_t)"after_exec", NULL};
-	char *environment[] = {(char *)(uintptr_t)"TEST_MARK=1", NULL};
+	char *arguments[] = {(char *)(uintptr_t) "exec", (char *)(uintptr_t) "after_exec", NULL};
+	char *environment[] = {(char *)(uintptr_t) "TEST_MARK=1", NULL};
 	pid_t child;
 
 	prepare();
@@ -109,7 +109,7 @@ static void an_environment_of_its_own(void)
 
 static void by_every_name(void)
 {
-	char *arguments[] = {(char *)(uintptr_t)"exec", (char *)(uintptr_t)"after_exec", NULL};
+	char *arguments[] = {(char *)(uintptr_t) "exec", (char *)(uintptr_t) "after_exec", NULL};
 	char path[512];
 	ssize_t n;
 
@@ -144,7 +144,7 @@ static void by_every_name(void)
 			_exit(127);
 		}
 		say("%s", ending(child));
-		syscall(SYS_close_range, 3U, ~0U, 0U);
+		RAW(SYS_close_range, 3U, ~0U, 0U);
 	}
 }
 
@@ -197,17 +197,17 @@ static void threads_in_the_middle_of_their_io_end(void)
 			_exit(127);
 		}
 		say("%s", ending(child));
-		syscall(SYS_close_range, 3U, ~0U, 0U);
+		RAW(SYS_close_range, 3U, ~0U, 0U);
 	}
 }
 
 const struct promise promises[] = {
-	PROMISE(descriptors_are_passed_on),
-	PROMISE(descriptors_are_passed_on_to_a_child),
-	PROMISE(an_environment_of_its_own),
-	PROMISE(by_every_name),
-	PROMISE(a_failed_exec_changes_nothing),
-	PROMISE(threads_in_the_middle_of_their_io_end),
-	PROMISE_HIDDEN(after_exec),
-	PROMISES_END,
+	{PROMISE(descriptors_are_passed_on)},
+	{PROMISE(descriptors_are_passed_on_to_a_child)},
+	{PROMISE(an_environment_of_its_own)},
+	{PROMISE(by_every_name)},
+	{PROMISE(a_failed_exec_changes_nothing)},
+	{PROMISE(threads_in_the_middle_of_their_io_end)},
+	{PROMISE(after_exec), .hidden = true},
+	{.name = NULL},
 };

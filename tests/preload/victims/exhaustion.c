@@ -37,7 +37,7 @@ static void do_io(const char *when)
 	static unsigned char buf[2000];
 
 	raw_seek(file, 0, SEEK_SET);
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		fill_pattern(buf, sizeof(buf), 0);
 		raw_seek(file, 0, SEEK_SET);
 		SEE(t->call(file, buf, sizeof(buf), 0), "%s: %s", when, t->name);
@@ -205,15 +205,15 @@ static void rings_refused_later(void)
 }
 
 const struct promise promises[] = {
-	PROMISE_MAY_WARN(no_descriptor_left),
-	PROMISE_MAY_WARN(descriptor_limit_of_zero),
-	PROMISE(no_descriptor_left_later),
-	PROMISE_MAY_WARN(no_thread_may_be_made),
-	PROMISE_MAY_WARN(no_address_space_left),
-	PROMISE_MAY_WARN(no_locked_memory),
-	PROMISE(no_stack_to_speak_of),
-	PROMISE_MAY_WARN(rings_refused_by_a_sandbox),
-	PROMISE_MAY_WARN(rings_unknown_to_a_sandbox),
-	PROMISE_MAY_WARN(rings_refused_later),
-	PROMISES_END,
+	{PROMISE(no_descriptor_left), .may_warn = true},
+	{PROMISE(descriptor_limit_of_zero), .may_warn = true},
+	{PROMISE(no_descriptor_left_later)},
+	{PROMISE(no_thread_may_be_made), .may_warn = true},
+	{PROMISE(no_address_space_left), .may_warn = true},
+	{PROMISE(no_locked_memory), .may_warn = true},
+	{PROMISE(no_stack_to_speak_of)},
+	{PROMISE(rings_refused_by_a_sandbox), .may_warn = true},
+	{PROMISE(rings_unknown_to_a_sandbox), .may_warn = true},
+	{PROMISE(rings_refused_later), .may_warn = true},
+	{.name = NULL},
 };

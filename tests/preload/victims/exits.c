@@ -276,13 +276,13 @@ static void exit_flushes_what_stdio_holds(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(ways_to_end),
-	PROMISE(ways_to_end_in_the_middle_of_io),
-	PROMISE(ways_to_end_before_any_io),
-	PROMISE(killed_from_outside),
-	PROMISE(the_process_returns_from_main),
-	PROMISE(the_process_returns_from_main_in_the_middle_of_io),
-	PROMISE(abort_ends_the_process_itself),
-	PROMISE(exit_flushes_what_stdio_holds),
-	PROMISES_END,
+	{PROMISE(ways_to_end)},
+	{PROMISE(ways_to_end_in_the_middle_of_io)},
+	{PROMISE(ways_to_end_before_any_io)},
+	{PROMISE(killed_from_outside)},
+	{PROMISE(the_process_returns_from_main)},
+	{PROMISE(the_process_returns_from_main_in_the_middle_of_io)},
+	{PROMISE(abort_ends_the_process_itself)},
+	{PROMISE(exit_flushes_what_stdio_holds)},
+	{.name = NULL},
 };

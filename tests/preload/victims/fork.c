@@ -194,9 +194,9 @@ static void families(void)
 				char name[32];
 
 				snprintf(name, sizeof(name), "family%d", c);
-				if (syscall(SYS_mkdirat, AT_FDCWD, name, 0755) != 0 && errno != EEXIST)
+				if (RAW(SYS_mkdirat, AT_FDCWD, name, 0755) != 0 && errno != EEXIST)
 					_exit(99);
-				if (syscall(SYS_chdir, name) != 0)
+				if (RAW(SYS_chdir, name) != 0)
 					_exit(98);
 				_exit(family(i * 4 + c));
 			}
@@ -312,13 +312,13 @@ static void generations(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(forks_from_a_busy_program),
-	PROMISE(forks_without_handlers),
-	PROMISE(clones_past_libc),
-	PROMISE(families),
-	PROMISE(parent_and_child_share_the_position),
-	PROMISE(handlers_of_fork_do_io),
-	PROMISE(forks_before_any_io),
-	PROMISE(generations),
-	PROMISES_END,
+	{PROMISE(forks_from_a_busy_program)},
+	{PROMISE(forks_without_handlers)},
+	{PROMISE(clones_past_libc)},
+	{PROMISE(families)},
+	{PROMISE(parent_and_child_share_the_position)},
+	{PROMISE(handlers_of_fork_do_io)},
+	{PROMISE(forks_before_any_io)},
+	{PROMISE(generations)},
+	{.name = NULL},
 };

@@ -43,11 +43,11 @@ static bool imports(const char *name)
 
 static void the_program_imports_fortified_names(void)
 {
-	static const char *const names[] = {"read_chk", "pread64_chk", "open64_2", "openat64_2", "recv_chk",
-		"recvfrom_chk", "poll_chk"};
+	static const char *const names[] = {
+		"read_chk", "pread64_chk", "open64_2", "openat64_2", "recv_chk", "recvfrom_chk", "poll_chk"};
 
 	if (!imports("read_chk"))
-		skip("this C library has no fortified names");
+		skip("this compiler and C library make no fortified calls");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		verdict(imports(names[i]), "__%s", names[i]);
 }
@@ -118,7 +118,7 @@ static void an_overflow_still_ends_the_program(void)
 		pid_t child = fork();
 
 		if (child == 0) {
-			syscall(SYS_dup3, raw_open("/dev/null", O_WRONLY, 0), 2, 0);
+			RAW(SYS_dup3, raw_open("/dev/null", O_WRONLY, 0), 2, 0);
 			overflow(which, fd, pair[1]);
 			_exit(0);
 		}
@@ -127,8 +127,8 @@ static void an_overflow_still_ends_the_program(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(the_program_imports_fortified_names),
-	PROMISE(fortified_calls_give_the_same),
-	PROMISE(an_overflow_still_ends_the_program),
-	PROMISES_END,
+	{PROMISE(the_program_imports_fortified_names)},
+	{PROMISE(fortified_calls_give_the_same)},
+	{PROMISE(an_overflow_still_ends_the_program)},
+	{.name = NULL},
 };

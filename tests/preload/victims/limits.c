@@ -67,7 +67,7 @@ static void *write_beyond_the_limit(void *flags)
 	static char block[5000];
 	int fd = open("limited", O_RDWR | O_CREAT | O_TRUNC | *(int *)flags, 0644);
 
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		if (!t->writes)
 			continue;
 		raw_truncate(fd, LIMIT - 3000);
@@ -153,7 +153,7 @@ static void file_size_limit_ends_the_process(void)
 	static char block[5000];
 
 	limit_file_size();
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		pid_t child;
 
 		if (!t->writes)
@@ -207,7 +207,7 @@ static void *write_to_nobody(void *unused)
 	char byte = 'x';
 
 	(void)unused;
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		if (!t->writes)
 			continue;
 		SEE(t->call(pipe_end, &byte, 1, -1), "%s to a pipe", t->name);
@@ -301,7 +301,7 @@ static void a_full_device(void)
 
 	if (fd < 0)
 		skip("no /dev/full");
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		SEE(t->call(fd, block, sizeof(block), 0), "%s", t->name);
 		SEE(t->call(fd, block, 0, 0), "%s of nothing", t->name);
 	}
@@ -314,11 +314,11 @@ static void a_full_device(void)
 static void a_file_that_may_not_grow(void)
 {
 	static char block[5000];
-	int fd = (int)syscall(SYS_memfd_create, "sealed", 2U /* MFD_ALLOW_SEALING */);
+	int fd = (int)RAW(SYS_memfd_create, "sealed", 2U /* MFD_ALLOW_SEALING */);
 
 	NEED(fd >= 0 && raw_truncate(fd, 4096) == 0);
 	NEED(raw_fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) == 0);
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		raw_seek(fd, 4000, SEEK_SET);
 		SEE(t->call(fd, block, sizeof(block), 4000), "%s across the end", t->name);
 		raw_seek(fd, 4096, SEEK_SET);
@@ -326,23 +326,23 @@ static void a_file_that_may_not_grow(void)
 	}
 	SEE(ftruncate(fd, 5000), "ftruncate");
 	NEED(raw_fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0);
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		raw_seek(fd, 0, SEEK_SET);
 		SEE(t->call(fd, block, 10, 0), "%s when sealed", t->name);
 	}
 }
 
 const struct promise promises[] = {
-	PROMISE(file_size_limit_in_writes),
-	PROMISE(file_size_limit_in_appends),
-	PROMISE(file_size_limit_in_other_calls),
-	PROMISE(file_size_limit_ends_the_process),
-	PROMISE(file_size_limit_ignored),
-	PROMISE(broken_pipes_signal_the_caller),
-	PROMISE(broken_pipes_with_the_signal_ignored),
-	PROMISE(broken_pipes_with_the_signal_blocked),
-	PROMISE(broken_pipes_end_the_process),
-	PROMISE(a_full_device),
-	PROMISE(a_file_that_may_not_grow),
-	PROMISES_END,
+	{PROMISE(file_size_limit_in_writes)},
+	{PROMISE(file_size_limit_in_appends)},
+	{PROMISE(file_size_limit_in_other_calls)},
+	{PROMISE(file_size_limit_ends_the_process)},
+	{PROMISE(file_size_limit_ignored)},
+	{PROMISE(broken_pipes_signal_the_caller)},
+	{PROMISE(broken_pipes_with_the_signal_ignored)},
+	{PROMISE(broken_pipes_with_the_signal_blocked)},
+	{PROMISE(broken_pipes_end_the_process)},
+	{PROMISE(a_full_device)},
+	{PROMISE(a_file_that_may_not_grow)},
+	{.name = NULL},
 };

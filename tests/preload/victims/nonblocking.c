@@ -27,8 +27,8 @@ static void limit_the_wait(void)
 
 static void make_cold(int fd)
 {
-	NEED(syscall(SYS_fdatasync, fd) == 0);
-	NEED(syscall(SYS_fadvise64, fd, 0L, 0L, POSIX_FADV_DONTNEED) == 0);
+	NEED(RAW(SYS_fdatasync, fd) == 0);
+	NEED(RAW(SYS_fadvise64, fd, 0L, 0L, POSIX_FADV_DONTNEED) == 0);
 }
 
 static void ask_file(int flags)
@@ -42,7 +42,7 @@ static void ask_file(int flags)
 	fd = open("file", O_RDWR | O_NONBLOCK | flags);
 	if (fd < 0)
 		skip("the file system does not take these flags");
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		for (int i = 0; i < 4; i++) {
 			off64_t at = (off64_t)i * (LENGTH / 4);
 			ssize_t n;
@@ -83,7 +83,7 @@ static void an_appended_file_grows_whole(void)
 	struct stat st;
 
 	limit_the_wait();
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		if (t->writes)
 			SEE(t->call(fd, block, sizeof(block), 0), "%s", t->name);
 	}
@@ -118,7 +118,7 @@ static void ask_empty(const char *kind, int fd)
 {
 	static char buf[PIECE];
 
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		if (!t->writes) {
 			SEE(t->call(fd, buf, 100, -1), "%s %s", kind, t->name);
 			SEE(t->call(fd, buf, PIECE, -1), "%s %s, more", kind, t->name);
@@ -137,7 +137,7 @@ static void ask_full(const char *kind, int fd)
 		rounds++;
 	while ((n = raw_write(fd, buf, 1)) > 0 && rounds < 100000)
 		rounds++;
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		if (t->writes) {
 			SEE(t->call(fd, buf, 1, -1), "%s %s", kind, t->name);
 			SEE(t->call(fd, buf, sizeof(buf), -1), "%s %s, more", kind, t->name);
@@ -179,7 +179,7 @@ static void a_partial_write_to_a_pipe(void)
 
 	limit_the_wait();
 	fill_pattern(block, sizeof(block), 0);
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		if (!t->writes || (t->positional && !t->vectored))
 			continue;
 		NEED(raw_pipe(ends, O_NONBLOCK) == 0);
@@ -202,20 +202,20 @@ static void sockets_asked_not_to_wait(void)
 	NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
 	SEE(recv(pair[0], block, 100, MSG_DONTWAIT), "recv nothing");
 	verdict(send(pair[1], block, sizeof(block), MSG_DONTWAIT) > 0, "send a part");
-	while (syscall(SYS_sendto, pair[1], block, 1, MSG_DONTWAIT, NULL, 0) > 0)
+	while (RAW(SYS_sendto, pair[1], block, 1, MSG_DONTWAIT, NULL, 0) > 0)
 		;
 	SEE(send(pair[1], block, sizeof(block), MSG_DONTWAIT), "send to the full");
 	SEE(recv(pair[0], block, 100, MSG_DONTWAIT), "recv");
 }
 
 const struct promise promises[] = {
-	PROMISE(a_cold_file_is_read_whole),
-	PROMISE(a_cold_direct_file_is_read_whole),
-	PROMISE(a_cold_synchronous_file_is_written_whole),
-	PROMISE(an_appended_file_grows_whole),
-	PROMISE(a_flag_set_later_counts),
-	PROMISE(empty_and_full),
-	PROMISE(a_partial_write_to_a_pipe),
-	PROMISE(sockets_asked_not_to_wait),
-	PROMISES_END,
+	{PROMISE(a_cold_file_is_read_whole)},
+	{PROMISE(a_cold_direct_file_is_read_whole)},
+	{PROMISE(a_cold_synchronous_file_is_written_whole)},
+	{PROMISE(an_appended_file_grows_whole)},
+	{PROMISE(a_flag_set_later_counts)},
+	{PROMISE(empty_and_full)},
+	{PROMISE(a_partial_write_to_a_pipe)},
+	{PROMISE(sockets_asked_not_to_wait)},
+	{.name = NULL},
 };

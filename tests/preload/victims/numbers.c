@@ -125,6 +125,62 @@ static void numbers_are_the_lowest_free_beside_busy_threads(void)
 	say_descriptors("open");
 }
 
+static atomic_bool going;
+static atomic_bool first_call_made;
+
+static void *make_the_first_call(void *unused)
+{
+	char buf[100];
+
+	(void)unused;
+	while (!going)
+		;
+	if (pread(file, buf, 100, 0) != 100)
+		wrong++;
+	first_call_made = true;
+	return NULL;
+}
+
+/* One process: a thread makes the first routed call of all while this one opens and closes. 0: no number was odd. */
+static int open_beside_the_first_call(void)
+{
+	pthread_t thread;
+	int odd = 0;
+	int expected = raw_fcntl(file, F_DUPFD, 0);
+
+	raw_close(expected);
+	if (pthread_create(&thread, NULL, make_the_first_call, NULL) != 0)
+		return 99;
+	going = true;
+	for (int after = 0; after < 20; after += first_call_made) {
+		int fd = raw_open("file", O_RDONLY | O_CLOEXEC, 0);
+
+		odd += fd != expected;
+		raw_close(fd);
+	}
+	pthread_join(thread, NULL);
+	return odd + wrong > 0 ? 1 : 0;
+}
+
+/* Not even for a moment does anybody else take a number: another thread's open would skip it. */
+static void no_number_is_skipped_while_a_backend_starts(void)
+{
+	int bad = 0;
+
+	make_file("file", LENGTH);
+	file = raw_open("file", O_RDONLY, 0);
+	for (int i = 0; i < 100; i++) {
+		int status = 0;
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(open_beside_the_first_call());
+		NEED(waitpid(child, &status, 0) == child);
+		bad += status != 0;
+	}
+	verdict(bad == 0, "processes in which one was: %d", bad);
+}
+
 /* A shell runs a program with its standard input closed: the first file opened is 0. */
 static void numbers_below_three_are_given_out_too(void)
 {
@@ -193,10 +249,11 @@ static void no_descriptor_is_made_by_the_first_routed_call(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(numbers_are_the_lowest_free),
-	PROMISE(numbers_are_the_lowest_free_beside_busy_threads),
-	PROMISE(numbers_below_three_are_given_out_too),
-	PROMISE(nothing_is_made_before_the_first_routed_call),
-	PROMISE(no_descriptor_is_made_by_the_first_routed_call),
-	PROMISES_END,
+	{PROMISE(numbers_are_the_lowest_free)},
+	{PROMISE(numbers_are_the_lowest_free_beside_busy_threads)},
+	{PROMISE(no_number_is_skipped_while_a_backend_starts)},
+	{PROMISE(numbers_below_three_are_given_out_too)},
+	{PROMISE(nothing_is_made_before_the_first_routed_call)},
+	{PROMISE(no_descriptor_is_made_by_the_first_routed_call)},
+	{.name = NULL},
 };

@@ -169,12 +169,12 @@ static void asked_of_libc_itself(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(loaded_lazily),
-	PROMISE(loaded_at_once_after_io),
-	PROMISE(bound_to_its_own_dependencies_first),
-	PROMISE(in_a_name_space_of_its_own),
-	PROMISE(loaded_by_a_thread),
-	PROMISE(still_loaded_at_the_end),
-	PROMISE(asked_of_libc_itself),
-	PROMISES_END,
+	{PROMISE(loaded_lazily)},
+	{PROMISE(loaded_at_once_after_io)},
+	{PROMISE(bound_to_its_own_dependencies_first)},
+	{PROMISE(in_a_name_space_of_its_own)},
+	{PROMISE(loaded_by_a_thread)},
+	{PROMISE(still_loaded_at_the_end)},
+	{PROMISE(asked_of_libc_itself)},
+	{.name = NULL},
 };

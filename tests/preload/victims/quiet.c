@@ -70,9 +70,9 @@ static void in_a_child(void (*part)(void), int out, int err)
 		raw_close(1);
 		raw_close(2);
 		if (out >= 0)
-			syscall(SYS_dup3, out, 1, 0);
+			RAW(SYS_dup3, out, 1, 0);
 		if (err >= 0)
-			syscall(SYS_dup3, err, 2, 0);
+			RAW(SYS_dup3, err, 2, 0);
 		part();
 		exit(0);
 	}
@@ -155,6 +155,19 @@ static void errors_to_a_full_device(void)
 	in_a_child(silent, full, full);
 }
 
+extern char **environ;
+
+/* What the program finds in its environment after I/O, but for what switched the preload on. */
+static void the_environment_is_left_alone(void)
+{
+	work();
+	for (char **entry = environ; *entry != NULL; entry++) {
+		if (strncmp(*entry, "DFTIO_", 6) != 0 && strncmp(*entry, "LD_PRELOAD=", 11) != 0 &&
+			strncmp(*entry, "TEST_", 5) != 0)
+			say("%.*s %08x", (int)strcspn(*entry, "="), *entry, checksum(*entry, strlen(*entry)));
+	}
+}
+
 static void nothing_is_added_to_the_output(void)
 {
 	work();
@@ -162,11 +175,12 @@ static void nothing_is_added_to_the_output(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(output_to_files_is_the_programs),
-	PROMISE(output_and_errors_share_a_file),
-	PROMISE(output_to_a_pipe_is_the_programs),
-	PROMISE(closed_output_stays_closed),
-	PROMISE(errors_to_a_full_device),
-	PROMISE(nothing_is_added_to_the_output),
-	PROMISES_END,
+	{PROMISE(output_to_files_is_the_programs)},
+	{PROMISE(output_and_errors_share_a_file)},
+	{PROMISE(output_to_a_pipe_is_the_programs)},
+	{PROMISE(closed_output_stays_closed)},
+	{PROMISE(errors_to_a_full_device)},
+	{PROMISE(nothing_is_added_to_the_output)},
+	{PROMISE(the_environment_is_left_alone)},
+	{.name = NULL},
 };

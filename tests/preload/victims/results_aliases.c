@@ -157,9 +157,9 @@ static void warm_up(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(files),
-	PROMISE(sockets),
-	PROMISE(fortified_names),
-	PROMISE_HIDDEN(warm_up),
-	PROMISES_END,
+	{PROMISE(files)},
+	{PROMISE(sockets)},
+	{PROMISE(fortified_names)},
+	{PROMISE(warm_up), .hidden = true},
+	{.name = NULL},
 };

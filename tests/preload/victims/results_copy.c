@@ -123,8 +123,8 @@ static void ask_copy(const struct ends *e)
 			refill(e->in, LENGTH, 100);
 			if (e->out != e->in)
 				refill(e->out, 10, 5);
-			SEE(copy_file_range(e->in, in == -77 ? NULL : &in, e->out, out == -77 ? NULL : &out,
-				    counts[c], 0),
+			SEE(copy_file_range(
+				    e->in, in == -77 ? NULL : &in, e->out, out == -77 ? NULL : &out, counts[c], 0),
 				"copy_file_range %s count=%zu from=%lld to=%lld", e->name, counts[c],
 				(long long)from[i % 5], (long long)to[i / 5]);
 			say("  from=%lld to=%lld", (long long)in, (long long)out);
@@ -151,8 +151,8 @@ static void copy_file_range_between_everything(void)
 		{"write-only to file", raw_open("sink", O_RDWR, 0), -1, raw_open("source", O_WRONLY, 0)},
 		{"file to pipe", pipe_ends[1], pipe_ends[0], source},
 		{"directory to file", raw_open("sink", O_RDWR, 0), -1, raw_open(".", O_RDONLY, 0)},
-		{"file to directory", raw_open(".", O_RDONLY, 0), -1, source},
-		{"file to closed", 77, -1, source}, {"closed to file", raw_open("sink", O_RDWR, 0), -1, 77},
+		{"file to directory", raw_open(".", O_RDONLY, 0), -1, source}, {"file to closed", 77, -1, source},
+		{"closed to file", raw_open("sink", O_RDWR, 0), -1, 77},
 		{"path to file", raw_open("sink", O_RDWR, 0), -1, raw_open("source", O_PATH, 0)}};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -167,9 +167,9 @@ static void copy_file_range_across_file_systems(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(sendfile_between_everything),
-	PROMISE(sendfile_from_tmpfs),
-	PROMISE(copy_file_range_between_everything),
-	PROMISE(copy_file_range_across_file_systems),
-	PROMISES_END,
+	{PROMISE(sendfile_between_everything)},
+	{PROMISE(sendfile_from_tmpfs)},
+	{PROMISE(copy_file_range_between_everything)},
+	{PROMISE(copy_file_range_across_file_systems)},
+	{.name = NULL},
 };

@@ -11,6 +11,8 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -37,8 +39,8 @@ static void prepare(void)
 	const struct subject all[SUBJECTS] = {{"file", raw_open("file", O_RDWR, 0)},
 		{"append", raw_open("file", O_RDWR | O_APPEND, 0)}, {"read-only", raw_open("file", O_RDONLY, 0)},
 		{"write-only", raw_open("file", O_WRONLY, 0)}, {"path", raw_open("file", O_PATH, 0)},
-		{"directory", raw_open(".", O_RDONLY, 0)}, {"pipe reader", pipe_ends[0]},
-		{"pipe writer", pipe_ends[1]}, {"socket", pair[0]}, {"null", raw_open("/dev/null", O_RDWR, 0)},
+		{"directory", raw_open(".", O_RDONLY, 0)}, {"pipe reader", pipe_ends[0]}, {"pipe writer", pipe_ends[1]},
+		{"socket", pair[0]}, {"null", raw_open("/dev/null", O_RDWR, 0)},
 		{"zero", raw_open("/dev/zero", O_RDWR, 0)}, {"proc", raw_open("/proc/version", O_RDONLY, 0)},
 		{"sys", raw_open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY, 0)}, {"closed", closed},
 		{"-1", -1}, {"INT_MAX", INT_MAX}, {"INT_MIN", INT_MIN}};
@@ -47,14 +49,12 @@ static void prepare(void)
 		subjects[i] = all[i];
 }
 
-#define FOR_SUBJECTS(s) for (const struct subject *s = subjects; s < subjects + SUBJECTS; s++)
-
 static void seeking(void)
 {
 	static const off64_t offsets[] = {0, 5000, 20000, -1, -20000, INT64_MAX, INT64_MIN};
 
 	prepare();
-	FOR_SUBJECTS(s) {
+	for (const struct subject *s = subjects; s < subjects + SUBJECTS; s++) {
 		for (int whence = -1; whence <= 6; whence++) {
 			for (size_t o = 0; o < sizeof(offsets) / sizeof(offsets[0]); o++) {
 				raw_seek(s->fd, 100, SEEK_SET);
@@ -91,7 +91,7 @@ static void reading_follows_seeking(void)
 static void syncing(void)
 {
 	prepare();
-	FOR_SUBJECTS(s) {
+	for (const struct subject *s = subjects; s < subjects + SUBJECTS; s++) {
 		SEE(fsync(s->fd), "fsync %s", s->name);
 		SEE(fdatasync(s->fd), "fdatasync %s", s->name);
 		SEE(sync_file_range(s->fd, 0, 4096, SYNC_FILE_RANGE_WRITE), "sync_file_range %s", s->name);
@@ -107,7 +107,7 @@ static void truncating(void)
 	static const off64_t lengths[] = {0, 5000, 20000, 1LL << 41, -1, INT64_MAX, INT64_MIN};
 
 	prepare();
-	FOR_SUBJECTS(s) {
+	for (const struct subject *s = subjects; s < subjects + SUBJECTS; s++) {
 		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 			struct stat st = {.st_size = -1};
 
@@ -125,7 +125,7 @@ static void duplicating(void)
 	static const int flags[] = {0, O_CLOEXEC, O_NONBLOCK, -1};
 
 	prepare();
-	FOR_SUBJECTS(s) {
+	for (const struct subject *s = subjects; s < subjects + SUBJECTS; s++) {
 		int got;
 
 		SEE(got = dup(s->fd), "dup %s", s->name);
@@ -178,7 +178,7 @@ static void closing(void)
 	char byte;
 
 	prepare();
-	FOR_SUBJECTS(s) {
+	for (const struct subject *s = subjects; s < subjects + SUBJECTS; s++) {
 		SEE(close(s->fd), "close %s", s->name);
 		SEE(close(s->fd), "close %s again", s->name);
 		SEE(read(s->fd, &byte, 1), "read %s", s->name);
@@ -219,6 +219,79 @@ static void closing_ranges(void)
 	closefrom(-5 + 8);
 	say("closefrom 3: %s", errno_name(errno));
 	say_descriptors("open");
+}
+
+/* Status flags that change after the first use count from then on. */
+static void flags_set_later_count(void)
+{
+	char buf[100];
+	int fd;
+
+	make_file("file", 10000);
+	fd = open("file", O_RDWR);
+	SEE(pread(fd, buf, 100, 1), "pread");
+	SEE(pwrite(fd, buf, 100, 1), "pwrite");
+	SEE(fcntl(fd, F_SETFL, O_APPEND), "set O_APPEND");
+	SEE(pwrite(fd, buf, 100, 1), "pwrite appends");
+	SEE(write(fd, buf, 100), "write appends");
+	SEE(lseek(fd, 0, SEEK_CUR), "position");
+	SEE(fcntl(fd, F_SETFL, O_DIRECT), "set O_DIRECT");
+	SEE(pread(fd, buf, 100, 1), "pread of what is not aligned");
+	SEE(pwrite(fd, buf, 100, 1), "pwrite of what is not aligned");
+	SEE(fcntl(fd, F_SETFL, 0), "set nothing");
+	SEE(pread(fd, buf, 100, 1), "pread");
+	say("size %lld", (long long)raw_seek(fd, 0, SEEK_END));
+}
+
+/*
+ * A closed file is let go of at once: its lock is free, a lease on it can be had. Whoever still holds a reference on
+ * account of I/O that is done shows here, if only when interrupted at the wrong moment: hence the many rounds.
+ */
+static void a_closed_file_is_let_go_of(void)
+{
+	char buf[100] = "";
+	int refused = 0;
+
+	make_file("file", 10000);
+	for (int i = 0; i < 6000; i++) {
+		int fd = open("file", O_RDWR);
+		int second;
+
+		refused += RAW(SYS_flock, fd, LOCK_EX | LOCK_NB) != 0;
+		/* The last call counts; each kind has its turn. */
+		NEED(i % 2 == 0 || pread(fd, buf, 100, i) == 100);
+		NEED(pwrite(fd, buf, 100, i) == 100);
+		NEED(i % 4 != 1 || read(fd, buf, 100) == 100);
+		NEED(i % 4 != 2 || write(fd, buf, 100) == 100);
+		NEED(close(fd) == 0);
+		second = raw_open("file", O_RDONLY, 0);
+		refused += RAW(SYS_flock, second, LOCK_EX | LOCK_NB) != 0;
+		refused += raw_fcntl(second, F_SETLEASE, F_RDLCK) != 0;
+		raw_close(second);
+	}
+	verdict(refused == 0, "locks and leases refused: %d", refused);
+}
+
+/* As a compiler and its caller do: what was written and closed a moment ago is executed. */
+static void a_written_file_can_be_executed_at_once(void)
+{
+	static const char script[] = "#!/bin/sh\nexit 3\n";
+	int busy = 0;
+
+	for (int i = 0; i < 60; i++) {
+		int fd = open("tool", O_WRONLY | O_CREAT | O_TRUNC, 0755);
+		pid_t child;
+
+		NEED(write(fd, script, sizeof(script) - 1) == sizeof(script) - 1);
+		NEED(pwrite(fd, script, sizeof(script) - 1, 0) == sizeof(script) - 1 && close(fd) == 0);
+		child = fork();
+		if (child == 0) {
+			execl("./tool", "tool", (char *)NULL);
+			_exit(errno == ETXTBSY ? 66 : 67);
+		}
+		busy += strcmp(ending(child), "exit 3") != 0;
+	}
+	verdict(busy == 0, "executions refused: %d", busy);
 }
 
 /* The highest number this process may have, up to 100000: tables indexed by descriptor end somewhere. */
@@ -265,14 +338,17 @@ static void very_large_numbers(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(seeking),
-	PROMISE(reading_follows_seeking),
-	PROMISE(syncing),
-	PROMISE(truncating),
-	PROMISE(duplicating),
-	PROMISE(duplicates_share_the_position),
-	PROMISE(closing),
-	PROMISE(closing_ranges),
-	PROMISE(very_large_numbers),
-	PROMISES_END,
+	{PROMISE(seeking)},
+	{PROMISE(reading_follows_seeking)},
+	{PROMISE(syncing)},
+	{PROMISE(truncating)},
+	{PROMISE(duplicating)},
+	{PROMISE(duplicates_share_the_position)},
+	{PROMISE(closing)},
+	{PROMISE(closing_ranges)},
+	{PROMISE(flags_set_later_count)},
+	{PROMISE(a_closed_file_is_let_go_of)},
+	{PROMISE(a_written_file_can_be_executed_at_once)},
+	{PROMISE(very_large_numbers)},
+	{.name = NULL},
 };

@@ -120,7 +120,7 @@ static void ask_locks(int fd)
 				(long long)lock.l_start, (long long)lock.l_len);
 			lock.l_type = F_UNLCK;
 			lock.l_pid = 0;
-			syscall(SYS_fcntl, fd, F_OFD_SETLK, &lock);
+			RAW(SYS_fcntl, fd, F_OFD_SETLK, &lock);
 		}
 	}
 }
@@ -162,7 +162,7 @@ static void every_command_on_a_socket(void)
 
 static void every_command_on_a_sealable_file(void)
 {
-	int fd = (int)syscall(SYS_memfd_create, "victim", 2U /* MFD_ALLOW_SEALING */);
+	int fd = (int)RAW(SYS_memfd_create, "victim", 2U /* MFD_ALLOW_SEALING */);
 
 	NEED(fd >= 0);
 	ask_all("memory file", fd);
@@ -232,7 +232,7 @@ static void waiting_for_a_lock_is_interrupted(void)
 	NEED(raw_pipe(ends, 0) == 0);
 	holder = fork();
 	if (holder == 0) {
-		syscall(SYS_fcntl, fd, F_SETLK, &lock);
+		RAW(SYS_fcntl, fd, F_SETLK, &lock);
 		raw_write(ends[1], "x", 1);
 		for (;;)
 			pause();
@@ -250,13 +250,13 @@ static void waiting_for_a_lock_is_interrupted(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(every_command_on_a_file),
-	PROMISE(every_command_on_a_pipe),
-	PROMISE(every_command_on_a_socket),
-	PROMISE(every_command_on_a_sealable_file),
-	PROMISE(every_command_on_no_descriptor),
-	PROMISE(commands_without_an_argument),
-	PROMISE(locks_belong_to_the_calling_process),
-	PROMISE(waiting_for_a_lock_is_interrupted),
-	PROMISES_END,
+	{PROMISE(every_command_on_a_file)},
+	{PROMISE(every_command_on_a_pipe)},
+	{PROMISE(every_command_on_a_socket)},
+	{PROMISE(every_command_on_a_sealable_file)},
+	{PROMISE(every_command_on_no_descriptor)},
+	{PROMISE(commands_without_an_argument)},
+	{PROMISE(locks_belong_to_the_calling_process)},
+	{PROMISE(waiting_for_a_lock_is_interrupted)},
+	{.name = NULL},
 };

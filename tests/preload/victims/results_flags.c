@@ -162,14 +162,14 @@ static void nowait_reads_never_lie(void)
 
 	make_file("file", 1 << 20);
 	fd = raw_open("file", O_RDWR, 0);
-	NEED(fd >= 0 && syscall(SYS_fdatasync, fd) == 0);
+	NEED(fd >= 0 && RAW(SYS_fdatasync, fd) == 0);
 	for (int i = 0; i < 64; i++) {
 		off64_t at = (off64_t)(i % 16) * 65536;
 		bool moving = i % 2 == 0;
 		ssize_t n;
 
 		if (i % 4 < 2)
-			syscall(SYS_fadvise64, fd, 0L, 0L, POSIX_FADV_DONTNEED);
+			RAW(SYS_fadvise64, fd, 0L, 0L, POSIX_FADV_DONTNEED);
 		raw_seek(fd, at, SEEK_SET);
 		errno = ERRNO_BEFORE;
 		n = preadv2(fd, &vector, 1, moving ? -1 : at, NOWAIT);
@@ -199,16 +199,16 @@ static void nowait_on_a_pipe(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(flags_on_a_file),
-	PROMISE(flags_on_an_append_file),
-	PROMISE(flags_on_a_read_only_file),
-	PROMISE(flags_on_a_direct_file),
-	PROMISE(flags_on_tmpfs),
-	PROMISE(flags_on_a_socket),
-	PROMISE(flags_on_the_zero_device),
-	PROMISE(flags_on_a_directory),
-	PROMISE(flags_on_a_closed_number),
-	PROMISE(nowait_reads_never_lie),
-	PROMISE(nowait_on_a_pipe),
-	PROMISES_END,
+	{PROMISE(flags_on_a_file)},
+	{PROMISE(flags_on_an_append_file)},
+	{PROMISE(flags_on_a_read_only_file)},
+	{PROMISE(flags_on_a_direct_file)},
+	{PROMISE(flags_on_tmpfs)},
+	{PROMISE(flags_on_a_socket)},
+	{PROMISE(flags_on_the_zero_device)},
+	{PROMISE(flags_on_a_directory)},
+	{PROMISE(flags_on_a_closed_number)},
+	{PROMISE(nowait_reads_never_lie)},
+	{PROMISE(nowait_on_a_pipe)},
+	{.name = NULL},
 };

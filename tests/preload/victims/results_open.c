@@ -101,7 +101,7 @@ static void look(int fd, const char *what)
 
 static void prepare(void)
 {
-	syscall(SYS_unlinkat, AT_FDCWD, "new", 0);
+	RAW(SYS_unlinkat, AT_FDCWD, "new", 0);
 	make_file("old", 500);
 }
 
@@ -149,11 +149,11 @@ static void every_flag(void)
 static void modes_of_new_files_obey_the_umask(void)
 {
 	static const mode_t modes[] = {0, 0640, 0666, 04755, 01777, 0177777};
-	static const mode_t masks[] = {0, 027, 0777};
-	static const struct trial trials[] = {{"new", O_RDWR | O_CREAT}, {"new", O_WRONLY | O_CREAT | O_TRUNC},
-		{"new", O_RDWR | O_CREAT | O_EXCL}, {"old", O_RDWR | O_CREAT}, {"old", O_RDWR | O_CREAT | O_EXCL},
-		{".", O_RDWR | O_TMPFILE}, {".", O_WRONLY | O_TMPFILE | O_EXCL}, {".", O_RDONLY | O_TMPFILE},
-		{"new", O_RDWR | O_TMPFILE}, {".", O_RDWR | O_CREAT}};
+	static const mode_t masks[] = {0, 027};
+	static const struct trial trials[] = {{"new", O_RDWR | O_CREAT}, {"new", O_RDWR | O_CREAT | O_EXCL},
+		{"old", O_RDWR | O_CREAT}, {"old", O_RDWR | O_CREAT | O_EXCL}, {".", O_RDWR | O_TMPFILE},
+		{".", O_WRONLY | O_TMPFILE | O_EXCL}, {".", O_RDONLY | O_TMPFILE}, {"new", O_RDWR | O_TMPFILE},
+		{".", O_RDWR | O_CREAT}};
 
 	for (size_t k = 0; k < sizeof(masks) / sizeof(masks[0]); k++) {
 		say("umask %o", masks[k]);
@@ -234,7 +234,7 @@ static void a_missing_mode_is_refused_when_fortified(void)
 		if (child == 0) {
 			int quiet = raw_open("/dev/null", O_WRONLY, 0);
 
-			syscall(SYS_dup3, quiet, 2, 0);
+			RAW(SYS_dup3, quiet, 2, 0);
 			if (i == 0)
 				__open_2("new", O_RDWR | O_CREAT);
 			else if (i == 1)
@@ -309,12 +309,12 @@ static void the_callers_credentials_decide(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(every_flag),
-	PROMISE(modes_of_new_files_obey_the_umask),
-	PROMISE(unnamed_files_keep_their_mode),
-	PROMISE(relative_to_a_directory),
-	PROMISE(a_missing_mode_is_refused_when_fortified),
-	PROMISE(opening_a_fifo_waits_for_its_partner),
-	PROMISE(the_callers_credentials_decide),
-	PROMISES_END,
+	{PROMISE(every_flag)},
+	{PROMISE(modes_of_new_files_obey_the_umask)},
+	{PROMISE(unnamed_files_keep_their_mode)},
+	{PROMISE(relative_to_a_directory)},
+	{PROMISE(a_missing_mode_is_refused_when_fortified)},
+	{PROMISE(opening_a_fifo_waits_for_its_partner)},
+	{PROMISE(the_callers_credentials_decide)},
+	{.name = NULL},
 };

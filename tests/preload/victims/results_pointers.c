@@ -64,7 +64,7 @@ static void describe(const char *what, int fd, ssize_t ret, int err)
 
 static void ask_buffer(int fd, int behind, const char *kind, char *buf, size_t len)
 {
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		char what[80];
 		ssize_t ret;
 
@@ -143,6 +143,9 @@ static void ask_vectors(int fd, int behind)
 	struct iovec negative[] = {{at, 100}, {at + 100, (size_t)-1}};
 	struct iovec overflow[] = {{at, SSIZE_MAX}, {at, SSIZE_MAX}};
 	struct iovec biggest[] = {{at, 100}, {missing, SSIZE_MAX - 50}};
+	char *vast = mmap(NULL, 4UL << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct iovec three_gib[] = {{at, 100}, {vast, 3UL << 30}};
+	struct iovec nine_gib[] = {{at, 100}, {vast, 3UL << 30}, {vast, 3UL << 30}, {vast, 3UL << 30}};
 	const struct vector_question questions[] = {{"count -1", one, -1}, {"count 0", one, 0},
 		{"null count 0", NULL, 0}, {"one", one, 1}, {"null", NULL, 1}, {"1024 empty", many, 1024},
 		{"1024 bytes", bytes, 1024}, {"1025", bytes, 1025}, {"INT_MAX", bytes, INT_MAX},
@@ -151,7 +154,9 @@ static void ask_vectors(int fd, int behind)
 		{"half a vector", (struct iovec *)(half + PAGE - sizeof(struct iovec)), 2},
 		{"good bad good", good_bad, 3}, {"bad good", bad_good, 2}, {"half good", half_good, 2},
 		{"empty bad", empty_bad, 3}, {"negative length", negative, 2}, {"lengths overflow", overflow, 2},
-		{"lengths cut", biggest, 2}};
+		{"lengths cut", biggest, 2}, {"three gibibytes", three_gib, 2}, {"nine gibibytes", nine_gib, 4}};
+
+	NEED(vast != MAP_FAILED);
 
 	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
 		ask_vector(fd, behind, &questions[i]);
@@ -266,17 +271,17 @@ static void bad_pointers_of_other_calls(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(bad_buffers_on_a_file),
-	PROMISE(bad_buffers_on_an_append_file),
-	PROMISE(bad_buffers_on_tmpfs),
-	PROMISE(bad_buffers_on_a_socket),
-	PROMISE(bad_buffers_on_a_closed_number),
-	PROMISE(bad_buffers_on_devices),
-	PROMISE(vectors_on_a_file),
-	PROMISE(vectors_on_a_read_only_file),
-	PROMISE(vectors_on_tmpfs),
-	PROMISE(vectors_on_a_socket),
-	PROMISE(vectors_on_a_closed_number),
-	PROMISE(bad_pointers_of_other_calls),
-	PROMISES_END,
+	{PROMISE(bad_buffers_on_a_file)},
+	{PROMISE(bad_buffers_on_an_append_file)},
+	{PROMISE(bad_buffers_on_tmpfs)},
+	{PROMISE(bad_buffers_on_a_socket)},
+	{PROMISE(bad_buffers_on_a_closed_number)},
+	{PROMISE(bad_buffers_on_devices)},
+	{PROMISE(vectors_on_a_file)},
+	{PROMISE(vectors_on_a_read_only_file)},
+	{PROMISE(vectors_on_tmpfs)},
+	{PROMISE(vectors_on_a_socket)},
+	{PROMISE(vectors_on_a_closed_number)},
+	{PROMISE(bad_pointers_of_other_calls)},
+	{.name = NULL},
 };

@@ -42,8 +42,8 @@ static void see_receive(int fd, size_t len, int flags, const char *kind)
 
 static void ask_receive(int fd, int peer, const char *kind)
 {
-	static const int flags[] = {0, MSG_PEEK, MSG_DONTWAIT, MSG_TRUNC, MSG_PEEK | MSG_TRUNC, MSG_WAITALL | MSG_DONTWAIT,
-		MSG_OOB, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_CMSG_CLOEXEC, 1 << 30};
+	static const int flags[] = {0, MSG_PEEK, MSG_DONTWAIT, MSG_TRUNC, MSG_PEEK | MSG_TRUNC,
+		MSG_WAITALL | MSG_DONTWAIT, MSG_OOB, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_CMSG_CLOEXEC, 1 << 30};
 	static const size_t lengths[] = {0, 10, 4000};
 	char text[100];
 	char sink[256];
@@ -51,7 +51,7 @@ static void ask_receive(int fd, int peer, const char *kind)
 	fill_pattern(text, sizeof(text), 0);
 	for (size_t f = 0; f < sizeof(flags) / sizeof(flags[0]); f++) {
 		for (size_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++) {
-			while (syscall(SYS_recvfrom, fd, sink, sizeof(sink), MSG_DONTWAIT, NULL, NULL) > 0)
+			while (RAW(SYS_recvfrom, fd, sink, sizeof(sink), MSG_DONTWAIT, NULL, NULL) > 0)
 				;
 			if (raw_write(peer, text, sizeof(text)) == (ssize_t)sizeof(text))
 				until_readable(fd);
@@ -62,8 +62,8 @@ static void ask_receive(int fd, int peer, const char *kind)
 
 static void ask_send(int fd, int peer, const char *kind)
 {
-	static const int flags[] = {0, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE, MSG_EOR, MSG_OOB, MSG_DONTROUTE, MSG_CONFIRM,
-		MSG_PEEK, 1 << 30};
+	static const int flags[] = {0, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE, MSG_EOR, MSG_OOB, MSG_DONTROUTE,
+		MSG_CONFIRM, MSG_PEEK, 1 << 30};
 	static const size_t lengths[] = {0, 10, 4000};
 	char text[4000];
 
@@ -75,7 +75,7 @@ static void ask_send(int fd, int peer, const char *kind)
 			SEE(send(fd, text, lengths[l], flags[f]), "send %s len=%zu flags=%#x", kind, lengths[l],
 				(unsigned)flags[f]);
 			SEE(sendto(fd, text, lengths[l], flags[f] | MSG_DONTWAIT, NULL, 0), "sendto %s", kind);
-			while (syscall(SYS_recvfrom, peer, sink, sizeof(sink), MSG_DONTWAIT, NULL, NULL) > 0)
+			while (RAW(SYS_recvfrom, peer, sink, sizeof(sink), MSG_DONTWAIT, NULL, NULL) > 0)
 				;
 		}
 	}
@@ -99,8 +99,8 @@ static void tcp_pair(int pair[2])
 	int listener = tcp_listener(&address, 0);
 
 	pair[0] = socket(AF_INET, SOCK_STREAM, 0);
-	NEED(syscall(SYS_connect, pair[0], &address, sizeof(address)) == 0);
-	pair[1] = (int)syscall(SYS_accept4, listener, NULL, NULL, 0);
+	NEED(RAW(SYS_connect, pair[0], &address, sizeof(address)) == 0);
+	pair[1] = (int)RAW(SYS_accept4, listener, NULL, NULL, 0);
 	NEED(pair[1] >= 0);
 	raw_close(listener);
 }
@@ -362,8 +362,8 @@ static void received_descriptors(void)
 	char byte = 'x';
 	char buf[100];
 	struct iovec vector = {&byte, 1};
-	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof(control)};
+	struct msghdr message = {
+		.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	int pair[2];
 	int got;
 	int fd;
@@ -372,8 +372,8 @@ static void received_descriptors(void)
 	NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
 	fd = open("file", O_RDONLY);
 	SEE(read(fd, buf, 100), "read");
-	control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
-		.cmsg_type = SCM_RIGHTS};
+	control.header =
+		(struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
 	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	SEE(sendmsg(pair[0], &message, 0), "sendmsg");
 	SEE(close(fd), "close");
@@ -385,14 +385,14 @@ static void received_descriptors(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(receiving),
-	PROMISE(sending),
-	PROMISE(the_end_of_a_connection),
-	PROMISE(accepting),
-	PROMISE(connecting),
-	PROMISE(a_full_backlog),
-	PROMISE(time_outs_of_sockets),
-	PROMISE(messages),
-	PROMISE(received_descriptors),
-	PROMISES_END,
+	{PROMISE(receiving)},
+	{PROMISE(sending)},
+	{PROMISE(the_end_of_a_connection)},
+	{PROMISE(accepting)},
+	{PROMISE(connecting)},
+	{PROMISE(a_full_backlog)},
+	{PROMISE(time_outs_of_sockets)},
+	{PROMISE(messages)},
+	{PROMISE(received_descriptors)},
+	{.name = NULL},
 };

@@ -114,9 +114,7 @@ static void reset_position(void)
 	raw_seek(fd, 0, SEEK_SET);
 }
 
-static void reset_nothing(void)
-{
-}
+static void reset_nothing(void) {}
 
 /* The first bytes of the file as it is now, its size, and the position of the descriptor under test. */
 static void describe_file(char *words, size_t room)
@@ -132,6 +130,12 @@ static void describe_file(char *words, size_t room)
 static void describe_position(char *words, size_t room)
 {
 	snprintf(words, room, " pos=%lld", (long long)raw_seek(fd, 0, SEEK_CUR));
+}
+
+/* Whether the position moved: where to depends on what the file held at that moment. */
+static void describe_movement(char *words, size_t room)
+{
+	snprintf(words, room, " %s", raw_seek(fd, 0, SEEK_CUR) > 0 ? "moved" : "did not move");
 }
 
 /* What is still to be read here, and what arrived at the other end. */
@@ -193,7 +197,7 @@ static void ask_one(const struct question *q, const struct transfer *t, size_t l
 static void ask(const struct question *q)
 {
 	make_buffer();
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		for (size_t l = 0; l < q->lengths_count; l++) {
 			for (size_t o = 0; o < (t->positional ? q->offsets_count : 1); o++)
 				ask_one(q, t, q->lengths[l], q->offsets[o]);
@@ -287,7 +291,7 @@ static void memory_file(void)
 		reset_file, describe_file, LENGTHS(every_length), OFFSETS(every_offset), false};
 	char path[64];
 
-	fd = (int)syscall(SYS_memfd_create, "victim", 0);
+	fd = (int)RAW(SYS_memfd_create, "victim", 0);
 	NEED(fd >= 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	behind = raw_open(path, O_RDWR, 0);
@@ -298,7 +302,8 @@ static void memory_file(void)
 /* Opens `path` as it is; nothing is put back between the calls but the position. */
 static void ask_path(const char *path, int flags, const size_t *lengths, size_t count, bool varies)
 {
-	struct question q = {reset_position, describe_position, lengths, count, OFFSETS(every_offset), varies};
+	struct question q = {reset_position, varies ? describe_movement : describe_position, lengths, count,
+		OFFSETS(every_offset), varies};
 
 	fd = raw_open(path, flags, 0);
 	if (fd < 0)
@@ -381,8 +386,8 @@ static void block_device(void)
 
 static void ask_pipe(bool reader, int flags, const size_t *lengths, size_t count)
 {
-	struct question q = {reader ? reset_readable : reset_writable, describe_ends, lengths, count,
-		OFFSETS(every_offset), false};
+	struct question q = {
+		reader ? reset_readable : reset_writable, describe_ends, lengths, count, OFFSETS(every_offset), false};
 	int ends[2];
 
 	NEED(raw_pipe(ends, flags) == 0);
@@ -504,7 +509,7 @@ static void more_than_two_gibibytes(void)
 	static const char *const names[] = {"pread", "preadv", "read"};
 	enum { PIECE = 2 << 20 };
 	size_t len = (1UL << 32) + 4096;
-	int memory = (int)syscall(SYS_memfd_create, "piece", 0);
+	int memory = (int)RAW(SYS_memfd_create, "piece", 0);
 
 	if (on_tmpfs() == NULL)
 		skip("no tmpfs");
@@ -524,45 +529,45 @@ static void more_than_two_gibibytes(void)
 		say("position %lld", (long long)raw_seek(fd, 0, SEEK_CUR));
 	}
 	fd = raw_open("/dev/null", O_WRONLY, 0);
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		if (t->writes)
 			SEE(t->call(fd, buffer, len, 0), "%s to /dev/null", t->name);
 	}
 }
 
 const struct promise promises[] = {
-	PROMISE(regular_file),
-	PROMISE(append_file),
-	PROMISE(read_only_file),
-	PROMISE(write_only_file),
-	PROMISE(synchronous_file),
-	PROMISE(direct_file),
-	PROMISE(path_only_descriptor),
-	PROMISE(tmpfs_file),
-	PROMISE(tmpfs_append_file),
-	PROMISE(memory_file),
-	PROMISE(directory),
-	PROMISE(null_device),
-	PROMISE(zero_device),
-	PROMISE(full_device),
-	PROMISE(random_device),
-	PROMISE(proc_file),
-	PROMISE(proc_file_that_changes),
-	PROMISE(proc_file_of_this_process),
-	PROMISE(sys_file),
-	PROMISE(block_device),
-	PROMISE(pipe_reader),
-	PROMISE(pipe_writer),
-	PROMISE(pipe_writer_nonblocking),
-	PROMISE(stream_socket),
-	PROMISE(datagram_socket),
-	PROMISE(datagram_socket_nonblocking),
-	PROMISE(terminal),
-	PROMISE(event_counter),
-	PROMISE(minus_one),
-	PROMISE(int_max),
-	PROMISE(int_min),
-	PROMISE(closed_file),
-	PROMISE(more_than_two_gibibytes),
-	PROMISES_END,
+	{PROMISE(regular_file)},
+	{PROMISE(append_file)},
+	{PROMISE(read_only_file)},
+	{PROMISE(write_only_file)},
+	{PROMISE(synchronous_file)},
+	{PROMISE(direct_file)},
+	{PROMISE(path_only_descriptor)},
+	{PROMISE(tmpfs_file)},
+	{PROMISE(tmpfs_append_file)},
+	{PROMISE(memory_file)},
+	{PROMISE(directory)},
+	{PROMISE(null_device)},
+	{PROMISE(zero_device)},
+	{PROMISE(full_device)},
+	{PROMISE(random_device)},
+	{PROMISE(proc_file)},
+	{PROMISE(proc_file_that_changes)},
+	{PROMISE(proc_file_of_this_process)},
+	{PROMISE(sys_file)},
+	{PROMISE(block_device)},
+	{PROMISE(pipe_reader)},
+	{PROMISE(pipe_writer)},
+	{PROMISE(pipe_writer_nonblocking)},
+	{PROMISE(stream_socket)},
+	{PROMISE(datagram_socket)},
+	{PROMISE(datagram_socket_nonblocking)},
+	{PROMISE(terminal)},
+	{PROMISE(event_counter)},
+	{PROMISE(minus_one)},
+	{PROMISE(int_max)},
+	{PROMISE(int_min)},
+	{PROMISE(closed_file)},
+	{PROMISE(more_than_two_gibibytes)},
+	{.name = NULL},
 };

@@ -19,7 +19,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-enum { RECORDS = 8192, RECORD = 64, WORKERS = 8, EACH = RECORDS / WORKERS };
+enum { RECORDS = 16384, RECORD = 64, WORKERS = 8, EACH = RECORDS / WORKERS };
 
 static atomic_uchar *seen;     /* how often each record was read; shared between processes */
 static atomic_int *torn;       /* records that were no record */
@@ -79,8 +79,8 @@ static void tell(void)
 		again += seen[i] > 1;
 	}
 	verdict(once == RECORDS && *torn == 0 && *unexpected == 0,
-		"once %d, never %d, more than once %d, torn %d, unexpected results %d", once, never, again,
-		*torn, *unexpected);
+		"once %d, never %d, more than once %d, torn %d, unexpected results %d", once, never, again, *torn,
+		*unexpected);
 	if (file > 0)
 		say("position %lld", (long long)raw_seek(file, 0, SEEK_CUR));
 }
@@ -471,8 +471,8 @@ static void programs_share_their_standard_input(void)
 	for (int i = 0; i < 2; i++) {
 		children[i] = fork();
 		if (children[i] == 0) {
-			syscall(SYS_dup3, file, 0, 0);
-			syscall(SYS_dup3, results, 2, 0);
+			RAW(SYS_dup3, file, 0, 0);
+			RAW(SYS_dup3, results, 2, 0);
 			execl("/proc/self/exe", "shared_offset", "read_inherited", (char *)NULL);
 			_exit(127);
 		}
@@ -493,8 +493,8 @@ static void pass(int socket, int *fd, bool send_it)
 	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
 	char byte = 'x';
 	struct iovec vector = {&byte, 1};
-	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof(control)};
+	struct msghdr message = {
+		.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 
 	memcpy(CMSG_DATA(&control.header), fd, sizeof(*fd));
 	if (send_it) {
@@ -531,29 +531,29 @@ static void a_descriptor_sent_to_another_process(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(threads_read),
-	PROMISE(threads_readv),
-	PROMISE(threads_preadv2_at_minus_one),
-	PROMISE(duplicates_read),
-	PROMISE(processes_read),
-	PROMISE(threads_write),
-	PROMISE(threads_writev),
-	PROMISE(threads_pwritev2_at_minus_one),
-	PROMISE(duplicates_write),
-	PROMISE(processes_write),
-	PROMISE(threads_append),
-	PROMISE(processes_append),
-	PROMISE(separate_descriptions_append),
-	PROMISE(pwrite_appends_too),
-	PROMISE(threads_in_several_processes_read),
-	PROMISE(tmpfs_threads_read_and_write),
-	PROMISE(pipe_records),
-	PROMISE(threads_read_beside_calls_not_seen),
-	PROMISE(threads_write_beside_calls_not_seen),
-	PROMISE(a_child_not_seen_reads),
-	PROMISE(a_child_not_seen_reads_what_was_begun),
-	PROMISE(programs_share_their_standard_input),
-	PROMISE(a_descriptor_sent_to_another_process),
-	PROMISE_HIDDEN(read_inherited),
-	PROMISES_END,
+	{PROMISE(threads_read)},
+	{PROMISE(threads_readv)},
+	{PROMISE(threads_preadv2_at_minus_one)},
+	{PROMISE(duplicates_read)},
+	{PROMISE(processes_read)},
+	{PROMISE(threads_write)},
+	{PROMISE(threads_writev)},
+	{PROMISE(threads_pwritev2_at_minus_one)},
+	{PROMISE(duplicates_write)},
+	{PROMISE(processes_write)},
+	{PROMISE(threads_append)},
+	{PROMISE(processes_append)},
+	{PROMISE(separate_descriptions_append)},
+	{PROMISE(pwrite_appends_too)},
+	{PROMISE(threads_in_several_processes_read)},
+	{PROMISE(tmpfs_threads_read_and_write)},
+	{PROMISE(pipe_records)},
+	{PROMISE(threads_read_beside_calls_not_seen)},
+	{PROMISE(threads_write_beside_calls_not_seen)},
+	{PROMISE(a_child_not_seen_reads)},
+	{PROMISE(a_child_not_seen_reads_what_was_begun)},
+	{PROMISE(programs_share_their_standard_input)},
+	{PROMISE(a_descriptor_sent_to_another_process)},
+	{PROMISE(read_inherited), .hidden = true},
+	{.name = NULL},
 };

@@ -176,7 +176,8 @@ static void leaving_a_handler_while_files_are_read(void)
 
 				if (at + RECORD > LENGTH)
 					at = lseek(main_file, 0, SEEK_SET);
-				wrong += read(main_file, buf, RECORD) != RECORD || !is_pattern(buf, RECORD, (uint64_t)at);
+				wrong += read(main_file, buf, RECORD) != RECORD ||
+					 !is_pattern(buf, RECORD, (uint64_t)at);
 				wrong += pread(handler_file, buf, RECORD, i) != RECORD;
 			}
 			may_leave = false;
@@ -253,7 +254,7 @@ static void waiting_reads_are_interrupted_or_restarted(void)
 	int pair[2];
 
 	NEED(raw_pipe(ends, 0) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		if (t->writes || (t->positional && strstr(t->name, "v2") == NULL))
 			continue;
 		see_waiting_read(t, ends[0], -1, 0, "of a pipe");
@@ -277,7 +278,7 @@ static void waiting_writes_are_interrupted_or_restarted(void)
 	static char block[65536];
 	int ends[2];
 
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		if (!t->writes || (t->positional && strstr(t->name, "v2") == NULL))
 			continue;
 		NEED(raw_pipe(ends, 0) == 0);
@@ -411,6 +412,27 @@ static void the_signal_mask_is_left_alone(void)
 	}
 }
 
+/* Dispositions are the program's. 32 and 33 are libc's own, for cancellation and for setuid. */
+static void no_handler_is_installed(void)
+{
+	prepare();
+	read_a_little(NULL);
+	SEE(write(main_file, "x", 1), "write");
+	SEE(fsync(main_file), "fsync");
+	for (int number = 1; number < 64; number++) {
+		struct {
+			uintptr_t handler; /* 0: the default, 1: ignored */
+			unsigned long flags;
+			void *restorer;
+			unsigned long mask;
+		} action = {0, 0, NULL, 0};
+
+		if (number != 32 && number != 33 &&
+			RAW(SYS_rt_sigaction, number, NULL, &action, sizeof(action.mask)) == 0 && action.handler != 0)
+			say("signal %d: %s", number, action.handler == 1 ? "ignored" : "handled");
+	}
+}
+
 static void end_now(int number)
 {
 	char buf[100];
@@ -462,19 +484,20 @@ static void stopping_and_continuing(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(handlers_do_io_at_1_kilohertz),
-	PROMISE(handlers_do_io_at_10_kilohertz),
-	PROMISE(file_calls_never_return_eintr),
-	PROMISE(handlers_on_a_small_stack),
-	PROMISE(leaving_a_handler_while_files_are_read),
-	PROMISE(leaving_a_handler_while_a_pipe_is_read),
-	PROMISE(waiting_reads_are_interrupted_or_restarted),
-	PROMISE(waiting_writes_are_interrupted_or_restarted),
-	PROMISE(other_waits_are_interrupted),
-	PROMISE(a_partial_result_survives_the_signal),
-	PROMISE(signals_reach_only_the_programs_threads),
-	PROMISE(the_signal_mask_is_left_alone),
-	PROMISE(a_handler_may_end_the_process),
-	PROMISE(stopping_and_continuing),
-	PROMISES_END,
+	{PROMISE(handlers_do_io_at_1_kilohertz)},
+	{PROMISE(handlers_do_io_at_10_kilohertz)},
+	{PROMISE(file_calls_never_return_eintr)},
+	{PROMISE(handlers_on_a_small_stack)},
+	{PROMISE(leaving_a_handler_while_files_are_read)},
+	{PROMISE(leaving_a_handler_while_a_pipe_is_read)},
+	{PROMISE(waiting_reads_are_interrupted_or_restarted)},
+	{PROMISE(waiting_writes_are_interrupted_or_restarted)},
+	{PROMISE(other_waits_are_interrupted)},
+	{PROMISE(a_partial_result_survives_the_signal)},
+	{PROMISE(signals_reach_only_the_programs_threads)},
+	{PROMISE(the_signal_mask_is_left_alone)},
+	{PROMISE(no_handler_is_installed)},
+	{PROMISE(a_handler_may_end_the_process)},
+	{PROMISE(stopping_and_continuing)},
+	{.name = NULL},
 };

@@ -48,7 +48,7 @@ static void use_as_file(void)
 /* Takes `fd`'s place without a trace: dup3 and close by system call. */
 static void replace_with(int fd)
 {
-	NEED(syscall(SYS_dup3, fd, NUMBER, 0) == NUMBER);
+	NEED(RAW(SYS_dup3, fd, NUMBER, 0) == NUMBER);
 	raw_close(fd);
 }
 
@@ -148,7 +148,7 @@ static void a_positional_call_takes_nothing_and_leaves_nothing(void)
 	char buf[16] = "0123456789";
 	int ends[2];
 
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		for (int kind = 0; t->positional && kind < 2; kind++) {
 			use_as_file();
 			if (kind == 0)
@@ -157,7 +157,7 @@ static void a_positional_call_takes_nothing_and_leaves_nothing(void)
 				NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
 			if (!t->writes)
 				NEED(raw_write(ends[1], "0123456789", 10) == 10);
-			NEED(syscall(SYS_dup3, ends[t->writes ? 1 : 0], NUMBER, 0) == NUMBER);
+			NEED(RAW(SYS_dup3, ends[t->writes ? 1 : 0], NUMBER, 0) == NUMBER);
 			SEE(t->call(NUMBER, buf, 10, 0), "%s, %s", t->name, kind == 0 ? "pipe" : "socket");
 			say("  waiting %d", waiting_in(ends[0]));
 			raw_close(ends[0]);
@@ -172,14 +172,14 @@ static void a_plain_call_takes_what_is_there(void)
 	char buf[16] = "0123456789";
 	int ends[2];
 
-	FOR_TRANSFERS(t) {
+	for (const struct transfer *t = transfers; t->name != NULL; t++) {
 		if (t->positional && strstr(t->name, "v2") == NULL)
 			continue;
 		use_as_file();
 		NEED(raw_pipe(ends, 0) == 0);
 		if (!t->writes)
 			NEED(raw_write(ends[1], "abcdefgh", 8) == 8);
-		NEED(syscall(SYS_dup3, ends[t->writes ? 1 : 0], NUMBER, 0) == NUMBER);
+		NEED(RAW(SYS_dup3, ends[t->writes ? 1 : 0], NUMBER, 0) == NUMBER);
 		SEE(t->call(NUMBER, buf, 10, -1), "%s", t->name);
 		say("  waiting %d, %.10s", waiting_in(ends[0]), buf);
 		raw_close(ends[0]);
@@ -359,15 +359,15 @@ static void waiting_on_a_stale_number_keeps_nobody(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(a_file_closed_by_stdio_becomes_a_pipe),
-	PROMISE(a_file_becomes_the_pipe_of_a_child),
-	PROMISE(a_positional_call_takes_nothing_and_leaves_nothing),
-	PROMISE(a_plain_call_takes_what_is_there),
-	PROMISE(a_file_becomes_a_full_pipe),
-	PROMISE(a_file_becomes_other_things),
-	PROMISE(a_file_becomes_another_file),
-	PROMISE(a_pipe_becomes_a_file),
-	PROMISE(a_directory_stream_gives_its_number_back),
-	PROMISE(waiting_on_a_stale_number_keeps_nobody),
-	PROMISES_END,
+	{PROMISE(a_file_closed_by_stdio_becomes_a_pipe)},
+	{PROMISE(a_file_becomes_the_pipe_of_a_child)},
+	{PROMISE(a_positional_call_takes_nothing_and_leaves_nothing)},
+	{PROMISE(a_plain_call_takes_what_is_there)},
+	{PROMISE(a_file_becomes_a_full_pipe)},
+	{PROMISE(a_file_becomes_other_things)},
+	{PROMISE(a_file_becomes_another_file)},
+	{PROMISE(a_pipe_becomes_a_file)},
+	{PROMISE(a_directory_stream_gives_its_number_back)},
+	{PROMISE(waiting_on_a_stale_number_keeps_nobody)},
+	{.name = NULL},
 };

@@ -353,16 +353,16 @@ static void changing_the_user_in_the_middle_of_io(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(a_thousand_short_lived_threads),
-	PROMISE(many_threads_at_once),
-	PROMISE(detached_threads),
-	PROMISE(threads_that_exit_at_once),
-	PROMISE(the_smallest_stack),
-	PROMISE(a_stack_of_the_programs_own),
-	PROMISE(io_in_the_destructors_of_a_thread),
-	PROMISE(threads_outlive_the_first),
-	PROMISE(errno_is_the_threads_own),
-	PROMISE(closing_under_a_reader),
-	PROMISE(changing_the_user_in_the_middle_of_io),
-	PROMISES_END,
+	{PROMISE(a_thousand_short_lived_threads)},
+	{PROMISE(many_threads_at_once)},
+	{PROMISE(detached_threads)},
+	{PROMISE(threads_that_exit_at_once)},
+	{PROMISE(the_smallest_stack)},
+	{PROMISE(a_stack_of_the_programs_own)},
+	{PROMISE(io_in_the_destructors_of_a_thread)},
+	{PROMISE(threads_outlive_the_first)},
+	{PROMISE(errno_is_the_threads_own)},
+	{PROMISE(closing_under_a_reader)},
+	{PROMISE(changing_the_user_in_the_middle_of_io)},
+	{.name = NULL},
 };

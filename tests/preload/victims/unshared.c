@@ -213,10 +213,10 @@ static void a_thread_with_its_own_directory(void)
 }
 
 const struct promise promises[] = {
-	PROMISE(a_thread_with_its_own_table),
-	PROMISE(a_thread_that_left_by_system_call),
-	PROMISE(a_thread_that_left_by_close_range),
-	PROMISE(tables_side_by_side),
-	PROMISE(a_thread_with_its_own_directory),
-	PROMISES_END,
+	{PROMISE(a_thread_with_its_own_table)},
+	{PROMISE(a_thread_that_left_by_system_call)},
+	{PROMISE(a_thread_that_left_by_close_range)},
+	{PROMISE(tables_side_by_side)},
+	{PROMISE(a_thread_with_its_own_directory)},
+	{.name = NULL},
 };

@@ -232,7 +232,7 @@ static void child_executes_a_program(void)
 static void spawning(void)
 {
 	posix_spawn_file_actions_t actions;
-	char *arguments[] = {(char *)(uintptr_t)"cat", NULL};
+	char *arguments[] = {(char *)(uintptr_t) "cat", NULL};
 	pid_t child;
 
 	prepare();
@@ -331,18 +331,18 @@ static void daemons(void)
 		raw_read(ends[0], &verdicts, sizeof(verdicts));
 		raw_close(ends[0]);
 		look_at_all();
-		syscall(SYS_close_range, 3U, ~0U, 0U);
+		RAW(SYS_close_range, 3U, ~0U, 0U);
 	}
 }
 
 const struct promise promises[] = {
-	PROMISE(child_changes_its_table),
-	PROMISE(child_does_io),
-	PROMISE(child_makes_the_first_call),
-	PROMISE(many_children_beside_busy_threads),
-	PROMISE(child_executes_a_program),
-	PROMISE(spawning),
-	PROMISE(shells),
-	PROMISE(daemons),
-	PROMISES_END,
+	{PROMISE(child_changes_its_table)},
+	{PROMISE(child_does_io)},
+	{PROMISE(child_makes_the_first_call)},
+	{PROMISE(many_children_beside_busy_threads)},
+	{PROMISE(child_executes_a_program)},
+	{PROMISE(spawning)},
+	{PROMISE(shells)},
+	{PROMISE(daemons)},
+	{.name = NULL},
 };
