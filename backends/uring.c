@@ -16,14 +16,27 @@
 #include "uring_ring.h"
 
 #include <liburing.h>
+#include <unistd.h>
 
 /*
- * At the position: a read only where the position is ours alone; a stream has none. A write to a file never: one that
- * ends short at a limit leaves the position where it was before its last piece.
+ * At the position. A stream has none. A file's a ring does not keep: it takes no lock on it, and leaves it behind where
+ * a transfer ends short or completes later. So a read of a file is made at the offset that the position has, which is
+ * moved on afterwards: only where nobody else can move it meanwhile. A write never, for it may be an append.
  */
+static uint64_t position(const struct dftio_op *op)
+{
+	return op->flags & DFTIO_OPF_FILE ? (uint64_t)op->offset : (uint64_t)-1;
+}
+
 static bool at_position(const struct dftio_op *op)
 {
-	return op->flags & (DFTIO_OPF_SOLE | DFTIO_OPF_STREAM);
+	return op->flags & DFTIO_OPF_STREAM || (op->flags & DFTIO_OPF_SOLE && op->offset >= 0);
+}
+
+static bool moves_position(const struct dftio_op *op)
+{
+	return (op->flags & DFTIO_OPF_SOLE) && (op->flags & DFTIO_OPF_FILE) &&
+	       (dftio__op_desc(op)->traits & DFTIO_T_MOVES_POS);
 }
 
 /* With an offset: only files; a ring would read a pipe and ignore the offset, the real call says ESPIPE. */
@@ -34,7 +47,7 @@ static bool at_offset(const struct dftio_op *op)
 
 static bool prep_read(struct io_uring_sqe *sqe, const struct dftio_op *op)
 {
-	io_uring_prep_read(sqe, op->fd, op->arg.rw.buf, (unsigned)op->arg.rw.len, (uint64_t)-1);
+	io_uring_prep_read(sqe, op->fd, op->arg.rw.buf, (unsigned)op->arg.rw.len, position(op));
 	return at_position(op) && op->arg.rw.len <= DFTIO_MAX_RW;
 }
 
@@ -64,7 +77,7 @@ static bool vector_fits(const struct dftio_op *op)
 
 static bool prep_readv(struct io_uring_sqe *sqe, const struct dftio_op *op)
 {
-	io_uring_prep_readv2(sqe, op->fd, op->arg.v.iov, (unsigned)op->arg.v.iovcnt, (uint64_t)-1, op->arg.v.flags);
+	io_uring_prep_readv2(sqe, op->fd, op->arg.v.iov, (unsigned)op->arg.v.iovcnt, position(op), op->arg.v.flags);
 	return at_position(op) && vector_fits(op);
 }
 
@@ -178,6 +191,8 @@ static int enqueue(struct uring *r, struct dftio_op *op)
 
 	if (!sqe)
 		return -EAGAIN;
+	if (moves_position(op))
+		op->offset = dftio__result(dftio__sys.lseek(op->fd, 0, SEEK_CUR));
 	if (!prep[op->code](sqe, op) || !uring_has_opcode(sqe->opcode))
 		return dftio__pool_submit(op);
 	sqe->user_data = (uintptr_t)op;
@@ -199,9 +214,11 @@ static void go_on(struct uring *r, struct dftio_op *op)
 	dftio__op_complete(op, dftio__op_perform(op));
 }
 
-/* A ring says more of a poll than was asked. */
+/* What is left to do when it is done; and a ring says more of a poll than was asked. */
 static int64_t result(const struct dftio_op *op, int res)
 {
+	if (res > 0 && moves_position(op))
+		dftio__sys.lseek(op->fd, op->offset + res, SEEK_SET);
 	if (op->code == DFTIO_OP_POLL && res > 0)
 		return res & (op->arg.poll.events | POLLERR | POLLHUP | POLLNVAL);
 	return res;

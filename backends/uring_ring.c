@@ -264,19 +264,22 @@ static int open_with(struct uring **out, unsigned entries, unsigned *features)
 	return e;
 }
 
-static void learn_opcodes(const struct uring *r)
+static int learn_opcodes(const struct uring *r)
 {
 	_Alignas(struct io_uring_probe) char
 		space[sizeof(struct io_uring_probe) + 64 * sizeof(struct io_uring_probe_op)] = {0};
 	const struct io_uring_probe *p = (void *)space;
 	uint64_t found = 0;
+	int e;
 
-	if (sys_register(r, IORING_REGISTER_PROBE, space, 64) < 0)
-		return;
+	e = sys_register(r, IORING_REGISTER_PROBE, space, 64);
+	if (e < 0)
+		return e == -EINVAL ? -EOPNOTSUPP : e; /* before 5.6 */
 	for (unsigned i = 0; i < 64 && i <= p->last_op; i++)
 		if (p->ops[i].flags & IO_URING_OP_SUPPORTED)
 			found |= UINT64_C(1) << i;
 	store_relaxed(&opcodes, found);
+	return 0;
 }
 
 /*
@@ -314,7 +317,7 @@ int uring_open(struct uring **out)
 		return 0;
 	e = open_new(out, &features);
 	if (e == 0 && !load_relaxed(&opcodes))
-		learn_opcodes(*out);
+		(void)learn_opcodes(*out);
 	return e;
 }
 
@@ -507,8 +510,7 @@ static int examine(struct uring *r, unsigned features)
 	e = round_trip(r);
 	if (e < 0)
 		return e;
-	learn_opcodes(r);
-	return load_relaxed(&opcodes) ? 0 : -EOPNOTSUPP;
+	return learn_opcodes(r);
 }
 
 bool uring_probe(struct dftio_probe *p)

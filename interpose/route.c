@@ -156,22 +156,6 @@ static int64_t to_libc(int64_t r)
 }
 
 /*
- * At a file position that is ours alone, a ring may be used. One that read in several pieces, of which the last failed,
- * leaves the position behind the pieces that it reports: it is put where the kernel's own read would have left it.
- */
-static int64_t run_at_position(struct dftio_op *op)
-{
-	int64_t before = dftio__sys.lseek(op->fd, 0, SEEK_CUR), r;
-
-	if (before >= 0)
-		op->flags |= DFTIO_OPF_SOLE;
-	r = dftio__engine_run(op);
-	if (r > 0 && op->carrier == DFTIO_BY_BACKEND && dftio__sys.lseek(op->fd, 0, SEEK_CUR) != before + r)
-		dftio__sys.lseek(op->fd, before + r, SEEK_SET);
-	return r;
-}
-
-/*
  * Hands an operation to the backend and waits. The descriptor is looked at once more, because what we remember may be
  * stale and what is not a file could wait for ever; then false, and nothing was done. The calls stay cancellation
  * points: a pending request acts here, before anything is in flight.
@@ -190,10 +174,9 @@ static bool run(struct dftio_op *op, uint8_t hint, int64_t *result)
 	op->flags |= DFTIO_OPF_FILE | DFTIO_OPF_KNOWN;
 	op->file.dev = st.st_dev;
 	op->file.ino = st.st_ino;
-	if ((hint & DFTIO_FD_SOLE) && __libc_single_threaded && (dftio__op_desc(op)->traits & DFTIO_T_MOVES_POS))
-		*result = to_libc(run_at_position(op));
-	else
-		*result = to_libc(dftio__engine_run(op));
+	if ((hint & DFTIO_FD_SOLE) && __libc_single_threaded)
+		op->flags |= DFTIO_OPF_SOLE;
+	*result = to_libc(dftio__engine_run(op));
 	if (unlikely(dftio__route.counting)) {
 		int saved = errno;
 

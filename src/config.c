@@ -67,8 +67,8 @@ static void parse_backend(const char *name, const char *value)
 	const char *b = dftio__config_backend_name(value);
 
 	if (!b) {
-		complain("%s=%s: no such backend (auto, io_uring, epoll, kqueue, threadpool, sync); using auto", name,
-			value);
+		complain("%s=%.200s: no such backend (auto, io_uring, epoll, kqueue, threadpool, sync); using auto",
+			name, value);
 		return;
 	}
 	strcpy(dftio__config.backend, b);
@@ -85,7 +85,7 @@ static void parse_route(const char *name, const char *value)
 			return;
 		}
 	}
-	complain("%s=%s: no such route (auto, backend, direct); using the default", name, value);
+	complain("%s=%.200s: no such route (auto, backend, direct); using the default", name, value);
 }
 
 static unsigned parse_number(const char *name, const char *value, unsigned min, unsigned max, unsigned dflt)
@@ -96,7 +96,7 @@ static unsigned parse_number(const char *name, const char *value, unsigned min, 
 	errno = 0;
 	n = strtoul(value, &end, 10);
 	if (!isdigit((unsigned char)value[0]) || *end || errno || n < min || n > max) {
-		complain("%s=%s: must be a number from %u to %u; using %u", name, value, min, max, dflt);
+		complain("%s=%.200s: must be a number from %u to %u; using %u", name, value, min, max, dflt);
 		return dflt;
 	}
 	return (unsigned)n;
@@ -139,7 +139,7 @@ static void parse_log(const char *name, const char *value)
 			return;
 		}
 	}
-	complain("%s=%s: no such level (error, warn, info, debug); using warn", name, value);
+	complain("%s=%.200s: no such level (error, warn, info, debug); using warn", name, value);
 }
 
 static void parse_log_file(const char *name, const char *value)
@@ -152,7 +152,7 @@ static void parse_disable(const char *name, const char *value)
 	if (strcmp(value, "1") == 0)
 		dftio__config.disabled = true;
 	else if (strcmp(value, "0") != 0)
-		complain("%s=%s: neither 0 nor 1; using 0", name, value);
+		complain("%s=%.200s: neither 0 nor 1; using 0", name, value);
 }
 
 static void parse_files(const char *name, const char *value)

@@ -27,6 +27,7 @@ int dftio_backend_info(unsigned index, struct dftio_backend_info *info)
 {
 	const struct dftio_backend_ops *be;
 	struct dftio_probe p = {0};
+	int saved = errno;
 
 	if (!info || info->size != sizeof(*info))
 		return -EINVAL;
@@ -39,6 +40,7 @@ int dftio_backend_info(unsigned index, struct dftio_backend_info *info)
 	info->name = be->name;
 	info->long_name = be->long_name;
 	info->available = be->probe(&p);
+	errno = saved;
 	if (info->available) {
 		memcpy(info->detail, p.detail, sizeof(info->detail));
 	} else {
@@ -60,6 +62,7 @@ const char *dftio_backend(const char **why)
 int dftio_feature_info(unsigned index, struct dftio_feature_info *info)
 {
 	const struct dftio_feature *f;
+	int saved = errno;
 
 	if (!info || info->size != sizeof(*info))
 		return -EINVAL;
@@ -70,6 +73,7 @@ int dftio_feature_info(unsigned index, struct dftio_feature_info *info)
 	info->since = f->since;
 	info->use = f->use;
 	info->present = f->present();
+	errno = saved;
 	return 0;
 }
 

@@ -91,7 +91,7 @@ static bool has_ring(void)
 }
 #define has_ext_arg       has_ring
 #define has_cur_pos       has_ring
-#define has_single         has_ring
+#define has_single        has_ring
 #define has_no_sqarray    has_ring
 #define has_no_descriptor has_ring
 #endif

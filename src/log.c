@@ -87,6 +87,10 @@ void dftio__log(enum dftio_log_level level, const char *fmt, ...)
 		len = (size_t)head + (size_t)n;
 		if (len > sizeof(line) - 2)
 			len = sizeof(line) - 2;
+		/* One line, whatever the environment holds. */
+		for (size_t i = 0; i < len; i++)
+			if ((unsigned char)line[i] < ' ')
+				line[i] = '?';
 		line[len++] = '\n';
 		write_line(line, len);
 	}
