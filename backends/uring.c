@@ -214,20 +214,28 @@ static void go_on(struct uring *r, struct dftio_op *op)
 	dftio__op_complete(op, dftio__op_perform(op));
 }
 
-/* What is left to do when it is done; and a ring says more of a poll than was asked. */
+/* What poll(2) says of it now: a ring repeats what it was woken with, which may be more than is true. */
+static int64_t poll_now(const struct dftio_op *op)
+{
+	struct dftio_op now = *op;
+
+	now.arg.poll.timeout_ms = 0;
+	return dftio__op_perform(&now);
+}
+
+/* The operation's own result, and what is left to do when it is done. */
 static int64_t result(const struct dftio_op *op, int res)
 {
 	if (res > 0 && moves_position(op))
 		dftio__sys.lseek(op->fd, op->offset + res, SEEK_SET);
-	if (op->code == DFTIO_OP_POLL && res > 0)
-		return res & (op->arg.poll.events | POLLERR | POLLHUP | POLLNVAL);
-	return res;
+	return op->code == DFTIO_OP_POLL && res > 0 ? poll_now(op) : res;
 }
 
 static int drain(struct uring *r)
 {
 	struct io_uring_cqe cqe;
 	struct dftio_op *op;
+	int64_t res;
 	int n = 0;
 
 	while (uring_pop(r, &cqe)) {
@@ -235,11 +243,13 @@ static int drain(struct uring *r)
 			continue; /* an attempt's that was given up: odd, no address */
 		uring_count(r, -1);
 		op = (struct dftio_op *)(uintptr_t)cqe.user_data;
-		if (dftio__op_goes_on(op, cqe.res)) {
+		res = result(op, cqe.res);
+		/* More to write; or a poll that was woken for nothing. */
+		if (dftio__op_goes_on(op, res) || (op->code == DFTIO_OP_POLL && res == 0)) {
 			go_on(r, op);
 			continue;
 		}
-		dftio__op_complete(op, result(op, cqe.res));
+		dftio__op_complete(op, res);
 		n++;
 	}
 	return n;

@@ -50,6 +50,7 @@ struct uring {
 	bool attempting;                  /* an attempt is on its way, or was left by a jump */
 	_Atomic int fd;                   /* a descriptor, or an index when ENTER_REGISTERED_RING is in enter_flags */
 	unsigned entries;                 /* asked for */
+	size_t region;                    /* bytes of all this */
 	void *kernel_rings, *kernel_sqes; /* mapped from the ring, before 6.5 */
 	size_t kernel_rings_size, kernel_sqes_size;
 };
@@ -227,6 +228,7 @@ static int try_rung(struct uring *r, const struct rung *rung, unsigned entries, 
 
 	memset(r, 0, sizeof(*r));
 	r->entries = entries;
+	r->region = region_bytes();
 	e = rung->flags & SETUP_NO_MMAP ? setup_without_descriptor(r, &p) : setup_with_descriptor(r, &p);
 	*features = p.features;
 	return e;
@@ -324,14 +326,14 @@ int uring_open(struct uring **out)
 void uring_close(struct uring *r)
 {
 	tear_down(r);
-	munmap(r, region_bytes());
+	munmap(r, r->region);
 }
 
 void uring_drop(struct uring *r)
 {
 	/* What the kernel had mapped is not here. A descriptor, where there was one, is. */
 	dftio__fdown_close(&r->fd);
-	munmap(r, region_bytes());
+	munmap(r, r->region);
 }
 
 bool uring_has_opcode(uint8_t opcode)

@@ -263,13 +263,20 @@ static bool is_listening(const struct dftio_op *op)
 	       getsockopt(op->fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
 }
 
+static bool is_wrong_mode(const struct dftio_op *op, int status)
+{
+	int mode = status & O_ACCMODE;
+
+	return dftio__op_desc(op)->traits & DFTIO_T_OUT ? mode == O_RDONLY : mode == O_WRONLY;
+}
+
 static void classify_stream(struct dftio_op *op, enum dftio_fd_kind kind)
 {
 	int status = dftio__sys.fcntl(op->fd, F_GETFL, 0);
 
 	op->flags |= DFTIO_OPF_STREAM;
-	/* Not open: the real call says so, at once. */
-	if (status < 0 || (status & O_NONBLOCK)) {
+	/* Not open, or not for this: the real call says so, at once. */
+	if (status < 0 || (status & (O_NONBLOCK | O_PATH)) || is_wrong_mode(op, status)) {
 		op->flags |= DFTIO_OPF_INSTANT;
 		return;
 	}
@@ -334,7 +341,11 @@ void dftio__engine_submit(struct dftio_op *op)
 	int saved = errno;
 
 	classify(op);
-	if ((op->flags & DFTIO_OPF_INSTANT) || submit_to_backend(dftio__engine_backend(), op) < 0)
+	if (op->flags & DFTIO_OPF_INSTANT)
+		perform_in_place(op);
+	/* Refused: what may wait for ever shall not do it here, if there is anybody else. */
+	else if (submit_to_backend(dftio__engine_backend(), op) < 0 &&
+		 ((op->flags & DFTIO_OPF_FILE) || dftio__pool_submit(op) < 0))
 		perform_in_place(op);
 	errno = saved;
 }

@@ -5,7 +5,8 @@
     N passed, N failed, N skipped
 
 usage: count.py [--failed=TEXT ...] JUNIT.xml ...
---failed adds a failure that no test reports: a build, a sanitizer. Exit status 1 when anything failed, or when nothing was run.
+--failed adds a failure that no test reports: a build, a sanitizer.
+Exit status 1 when anything failed, or when nothing was run.
 """
 import collections
 import sys

@@ -23,7 +23,8 @@ enum {
 };
 
 #define PROMISE(verb, what)                                                                               \
-	static const struct promise promise_of_##verb##_##what = { (enum dftio_op_code)promise_code_##verb, #verb " " #what }; \
+	static const struct promise promise_of_##verb##_##what = { (enum dftio_op_code)promise_code_##verb,       \
+		#verb " " #what };                                                                               \
 	static const struct promise *const promise_entry_##verb##_##what                                  \
 		__attribute__((used, section("promises"))) = &promise_of_##verb##_##what;                  \
 	Test(verb, what, .init = contract_start)

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <sys/ioctl.h>
 
 #define LONGEST  ((size_t)100 * 1024)
 #define ELEMENTS 12
@@ -194,6 +195,14 @@ static struct wish make_wish(void)
 	return w;
 }
 
+/* A write of a bad address leaves an empty buffer in a pipe: readable, says poll(2), and read(2) waits. */
+static bool is_hollow(const struct slot *slot)
+{
+	int bytes = 1;
+
+	return slot->waits && ioctl(slot->fd.fd[KERNEL], FIONREAD, &bytes) == 0 && bytes == 0;
+}
+
 static bool would_wait(const struct wish *w)
 {
 	unsigned traits = dftio__op_desc(&w->op)->traits;
@@ -206,7 +215,7 @@ static bool would_wait(const struct wish *w)
 	if (w->op.code == DFTIO_OP_RECV && w->slot->waits && w->op.arg.rw.flags)
 		return true;
 	if (traits & DFTIO_T_IN)
-		return !is_ready_for(w->slot, POLLIN);
+		return !is_ready_for(w->slot, POLLIN) || is_hollow(w->slot);
 	return (traits & DFTIO_T_OUT) && !is_ready_for(w->slot, POLLOUT);
 }
 

@@ -183,7 +183,8 @@ EACH_READER(of_memory_is_as_of_a_disk)
 
 static void of_windows_into_the_kernel(enum dftio_op_code code)
 {
-	struct pair v = path_pair("/proc/version", O_RDONLY), c = path_pair("/sys/kernel/mm/transparent_hugepage/enabled",
+	struct pair v = path_pair("/proc/version", O_RDONLY);
+	struct pair c = path_pair("/sys/kernel/mm/transparent_hugepage/enabled",
 		O_RDONLY);
 
 	cr_assert_eq(both_read(code, v, 5, 0), 5);

@@ -109,6 +109,7 @@ static void one_sequence(enum dftio_op_code code, int fd, unsigned k)
 	struct dftio_op op[CALLS];
 	char buf[LEN];
 
+	cr_assert_eq(lseek(fd, 0, SEEK_SET), 0);
 	calls = 0;
 	fault_at = k;
 	for (unsigned i = 0; i < CALLS; i++) {
