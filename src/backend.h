@@ -47,8 +47,8 @@ struct dftio_backend_ops {
 
 	/*
 	 * Completes what has finished in this lane; waits for at least one if there is none, at most timeout_ms
-	 * (0: does not wait). Returns the number completed; with 0, -ENOENT when nothing is in it. Signals are blocked by
-	 * the caller.
+	 * (0: does not wait). Returns the number completed; with 0, -ENOENT when nothing is in it. Signals are
+	 * blocked by the caller.
 	 */
 	int (*reap)(struct dftio_lane *lane, int timeout_ms);
 

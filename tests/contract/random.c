@@ -199,7 +199,10 @@ static struct wish make_wish(void)
 static bool is_hollow(const struct slot *slot)
 {
 	int bytes = 1;
+	char c;
 
+	if (slot->waits && recv(slot->fd.fd[KERNEL], &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+		return true;
 	return slot->waits && ioctl(slot->fd.fd[KERNEL], FIONREAD, &bytes) == 0 && bytes == 0;
 }
 
@@ -207,6 +210,9 @@ static bool would_wait(const struct wish *w)
 {
 	unsigned traits = dftio__op_desc(&w->op)->traits;
 
+	/* One that fails half way leaves sockets in states of which poll(2) tells nothing. */
+	if (w->bad_address && w->slot->waits)
+		return true;
 	if (w->op.code == DFTIO_OP_SENDFILE || w->op.code == DFTIO_OP_COPY_FILE_RANGE)
 		return !is_ready_for(w->slot, POLLOUT) || !is_ready_for(w->from, POLLIN);
 	if (w->op.code == DFTIO_OP_CONNECT || w->op.code == DFTIO_OP_ACCEPT)

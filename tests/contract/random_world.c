@@ -172,7 +172,8 @@ bool is_ready_for(const struct slot *s, short events)
 {
 	struct pollfd p = { .fd = s->fd.fd[KERNEL], .events = events };
 
-	return !s->waits || poll(&p, 1, 0) != 0;
+	/* A datagram socket can be hung up and yet be waited on. */
+	return !s->waits || (poll(&p, 1, 0) > 0 && (p.revents & events));
 }
 
 void same_world(void)
