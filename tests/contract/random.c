@@ -284,6 +284,9 @@ static int64_t comparable(const struct wish *w, int64_t r)
 {
 	bool opens = w->op.code == DFTIO_OP_OPEN || w->op.code == DFTIO_OP_ACCEPT;
 
+	/* An error of the connection arrives in its own time, on one side before the other. */
+	if (w->op.code == DFTIO_OP_POLL && r > 0)
+		return r & w->op.arg.poll.events;
 	return opens && r > 0 ? 0 : r;
 }
 
