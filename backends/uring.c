@@ -16,6 +16,7 @@
 #include "uring_ring.h"
 
 #include <liburing.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 /*
@@ -45,6 +46,16 @@ static bool at_offset(const struct dftio_op *op)
 	return (op->flags & DFTIO_OPF_FILE) && op->offset >= 0;
 }
 
+/*
+ * What a ring would hand to a worker of the kernel's own (a write through the page cache, a sync) is a pool thread's:
+ * the kernel's worker lets go of the file only some time after the operation is done, and a program that closes it, and
+ * locks or executes it, would find it still open. A direct write stays with the ring.
+ */
+static bool is_direct(const struct dftio_op *op)
+{
+	return dftio__sys.fcntl(op->fd, F_GETFL, 0) & O_DIRECT;
+}
+
 static bool prep_read(struct io_uring_sqe *sqe, const struct dftio_op *op)
 {
 	io_uring_prep_read(sqe, op->fd, op->arg.rw.buf, (unsigned)op->arg.rw.len, position(op));
@@ -66,7 +77,7 @@ static bool prep_pread(struct io_uring_sqe *sqe, const struct dftio_op *op)
 static bool prep_pwrite(struct io_uring_sqe *sqe, const struct dftio_op *op)
 {
 	io_uring_prep_write(sqe, op->fd, op->arg.rw.buf, (unsigned)op->arg.rw.len, (uint64_t)op->offset);
-	return at_offset(op) && op->arg.rw.len <= DFTIO_MAX_RW;
+	return at_offset(op) && is_direct(op) && op->arg.rw.len <= DFTIO_MAX_RW;
 }
 
 /* RWF_HIPRI: a ring refuses it unless it polls, the real call takes it for a hint. */
@@ -92,7 +103,7 @@ static bool prep_pwritev(struct io_uring_sqe *sqe, const struct dftio_op *op)
 {
 	io_uring_prep_writev2(
 		sqe, op->fd, op->arg.v.iov, (unsigned)op->arg.v.iovcnt, (uint64_t)op->offset, op->arg.v.flags);
-	return at_offset(op) && vector_fits(op);
+	return at_offset(op) && is_direct(op) && vector_fits(op);
 }
 
 static bool prep_open(struct io_uring_sqe *sqe, const struct dftio_op *op)
@@ -105,31 +116,6 @@ static bool prep_close(struct io_uring_sqe *sqe, const struct dftio_op *op)
 {
 	io_uring_prep_close(sqe, op->fd);
 	return op->fd >= 0;
-}
-
-static bool prep_fsync(struct io_uring_sqe *sqe, const struct dftio_op *op)
-{
-	io_uring_prep_fsync(sqe, op->fd, 0);
-	return true;
-}
-
-static bool prep_fdatasync(struct io_uring_sqe *sqe, const struct dftio_op *op)
-{
-	io_uring_prep_fsync(sqe, op->fd, IORING_FSYNC_DATASYNC);
-	return true;
-}
-
-static bool prep_ftruncate(struct io_uring_sqe *sqe, const struct dftio_op *op)
-{
-	io_uring_prep_rw(DFTIO_IORING_OP_FTRUNCATE, sqe, op->fd, NULL, 0, (uint64_t)op->offset);
-	return op->offset >= 0;
-}
-
-static bool prep_sync_file_range(struct io_uring_sqe *sqe, const struct dftio_op *op)
-{
-	io_uring_prep_sync_file_range(
-		sqe, op->fd, (unsigned)op->arg.range.len, (uint64_t)op->offset, (int)op->arg.range.flags);
-	return op->offset >= 0 && op->arg.range.len >= 0 && op->arg.range.len <= UINT32_MAX;
 }
 
 static bool prep_accept(struct io_uring_sqe *sqe, const struct dftio_op *op)
@@ -173,10 +159,6 @@ static bool (*const prep[DFTIO_OP_MAX_])(struct io_uring_sqe *, const struct dft
 	[DFTIO_OP_PWRITEV] = prep_pwritev,
 	[DFTIO_OP_OPEN] = prep_open,
 	[DFTIO_OP_CLOSE] = prep_close,
-	[DFTIO_OP_FSYNC] = prep_fsync,
-	[DFTIO_OP_FDATASYNC] = prep_fdatasync,
-	[DFTIO_OP_FTRUNCATE] = prep_ftruncate,
-	[DFTIO_OP_SYNC_FILE_RANGE] = prep_sync_file_range,
 	[DFTIO_OP_ACCEPT] = prep_accept,
 	[DFTIO_OP_RECV] = prep_recv,
 	[DFTIO_OP_SEND] = prep_send,

@@ -4,9 +4,6 @@
 
 #include "backend.h"
 
-/* What Debian 12's header does not know yet; whether the kernel does is probed. */
-#define DFTIO_IORING_OP_FTRUNCATE 55 /* 6.9 */
-
 struct uring;
 struct io_uring_sqe;
 struct io_uring_cqe;

@@ -88,14 +88,15 @@ static const struct dftio_backend_ops *choose(void)
 	bool failed;
 	int cancel, saved = errno;
 
+	/* A vfork child's calls are its own; a ring that it tried out would stay behind in its parent's memory. */
+	if (!dftio__life_is_owner())
+		return &dftio__backend_sync;
 	/* Probing makes calls that are cancellation points, where the program's own call may be none. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	be = dftio__config.backend_forced ? choose_named(text, sizeof(text)) : choose_best(text, sizeof(text));
 	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 	failed = dftio__config.backend_forced && strcmp(be->name, dftio__config.backend) != 0;
-	if (!dftio__life_is_owner())
-		return be;
 	if (!atomic_compare_exchange_strong(&chosen, &none, be))
 		return none;
 	memcpy(why, text, sizeof(why));

@@ -83,9 +83,9 @@ else
     reported tsan
   fi
   if command -v valgrind >/dev/null; then
-    say "valgrind: contract of threadpool and sync"
+    say "valgrind: threadpool and sync"
     mkdir -p "$out/valgrind"
-    run gcc --setup valgrind contract-threadpool contract-sync
+    run gcc --setup valgrind stress-contract-sync stress-contract-threadpool engine-sync engine-threadpool
     # The contract hands bad addresses to the kernel on purpose; what is looked for is what we do ourselves.
     grep -lE 'Invalid |ninitialised|definitely lost' "$out"/gcc/sanitizer.* 2>/dev/null |
       xargs -r mv -t "$out/valgrind/"
