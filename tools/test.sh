@@ -71,10 +71,10 @@ else
   fi
   say "without io_uring: contract"
   build nouring -During=disabled && run nouring --suite contract
-  say "address and undefined-behaviour sanitizers: unit, contract, stress"
+  say "address and undefined-behaviour sanitizers: contract, stress"
   if build asan -Db_sanitize=address,undefined -Dtools=disabled; then
     ASAN_OPTIONS=log_path=$PWD/$out/asan/sanitizer UBSAN_OPTIONS=halt_on_error=1:log_path=$PWD/$out/asan/sanitizer \
-      run asan --suite unit --suite contract --suite stress
+      run asan --suite contract --suite stress
     reported asan
   fi
   say "thread sanitizer: stress"
