@@ -281,8 +281,8 @@ static void of_much_to_a_reader_who_leaves_is_short(enum dftio_op_code code)
 	take_off(&f);
 	cr_assert_eq(read(p.in.fd[ENGINE], some, sizeof(some)), sizeof(some));
 	close(p.in.fd[ENGINE]);
-	cr_assert_geq(land(&f), 64 * KIB);
-	cr_assert_lt(f.op.res, LARGE);
+	cr_assert_geq(land(&f), (int64_t)(64 * KIB));
+	cr_assert_lt(f.op.res, (int64_t)LARGE);
 	close(p.in.fd[KERNEL]);
 	cr_assert_eq(both_write(code, p.out, 10, 0), -EPIPE);
 	free(bytes);
